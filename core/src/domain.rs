@@ -1,0 +1,446 @@
+//! A domain with its types erased: what every shell, store and tool works with, whether the domain was
+//! written in Rust, is the [generic](crate::domains::generic) one, or comes from elsewhere.
+//!
+//! A [`Domain`] describes a kind of aggregate and makes [`Instance`]s; an `Instance` is one aggregate at
+//! one version, which applies events and decides commands. Values cross this line as JSON only where
+//! they have to: an `Instance` keeps its state in the domain's own type while it replays.
+
+use crate::{
+    aggregate::{Aggregate, Context, Meta, Versioned, decode, reduce},
+    error::{Error, Issue, ReduceError, Rejection, Result},
+    event::{Event, Head, Text, Trace},
+    schema::{Shape, shapes, validate},
+    time::{Millis, rising_ids, to_iso},
+    upcast,
+    value::Object,
+    variant::{self, Unfit},
+};
+use serde_json::{Value, json};
+use std::{fmt, marker::PhantomData, sync::OnceLock};
+
+/// A kind of aggregate.
+pub trait Domain: fmt::Debug {
+    /// The name on the wire.
+    fn name(&self) -> &str;
+
+    /// Which reducer this is: a [`Snapshot`] with another fingerprint is not read.
+    fn fingerprint(&self) -> u64;
+
+    /// The commands that it knows, in the order in which they are declared.
+    fn commands(&self) -> &[Shape];
+
+    /// The events that it knows, in the order in which they are declared.
+    fn events(&self) -> &[Shape];
+
+    /// Checks a command's form, whatever the state; gives its name among those that take effect once in
+    /// the life of their aggregate ([`Aggregate::once`]), if it is one.
+    ///
+    /// # Errors
+    /// [`Error::UnknownCommand`], or [`Error::Invalid`] with every bad field.
+    fn validate(&self, command: &Command) -> Result<Option<String>>;
+
+    /// The schema version in which the event is written today, from 1.
+    fn schema_version(&self, event: &str) -> u32;
+
+    /// An aggregate to which nothing has happened yet.
+    fn start(&self, id: &str) -> Box<dyn Instance>;
+
+    /// An aggregate as a snapshot has it.
+    ///
+    /// # Errors
+    /// A snapshot that another reducer wrote, or one that does not hold a state: replay from the events.
+    fn resume(&self, snapshot: &Snapshot) -> Result<Box<dyn Instance>, SnapshotError>;
+}
+
+/// One aggregate at one version.
+pub trait Instance: fmt::Debug {
+    /// The aggregate's id.
+    fn id(&self) -> &str;
+
+    /// Where in its stream it is; none before the first event.
+    fn meta(&self) -> Option<&Meta>;
+
+    /// The aggregate after the event. Whoever may need the state before it keeps a [`fork`](Self::fork).
+    ///
+    /// # Errors
+    /// An event that cannot come next; the instance is spent.
+    fn apply(self: Box<Self>, event: &Event) -> Result<Box<dyn Instance>, ReduceError>;
+
+    /// The events with which it would answer a command that [`Domain::validate`] let pass: none where
+    /// everything is as the command wants.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::UnknownCommand`], [`Error::Rejected`], [`Error::NotFound`].
+    fn decide(&self, command: &Command, actor: &str) -> Result<Vec<Draft>>;
+
+    /// Its state as JSON; none before the first event.
+    fn snapshot(&self) -> Option<Snapshot>;
+
+    /// A copy, to go another way from here.
+    fn fork(&self) -> Box<dyn Instance>;
+}
+
+impl dyn Instance + '_ {
+    /// How many events made it.
+    pub fn version(&self) -> u64 {
+        self.meta().map_or(0, |meta| meta.version)
+    }
+}
+
+impl Clone for Box<dyn Instance> {
+    fn clone(&self) -> Self {
+        self.fork()
+    }
+}
+
+/// Applies events in their order.
+///
+/// # Errors
+/// The first that cannot come next.
+pub fn apply_all<'a>(
+    instance: Box<dyn Instance>,
+    events: impl IntoIterator<Item = &'a Event>,
+) -> Result<Box<dyn Instance>, ReduceError> {
+    events.into_iter().try_fold(instance, |instance, event| instance.apply(event))
+}
+
+/// A command: its name and its fields.
+///
+/// ```
+/// use rewound_core::domain::Command;
+/// use serde_json::json;
+/// let deposit = Command::from_json(&json!({"type": "Deposit", "amount": 2500})).unwrap();
+/// assert_eq!((deposit.name.as_str(), &deposit.fields["amount"]), ("Deposit", &json!(2500)));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Command {
+    /// Its name, such as `Deposit`.
+    pub name: String,
+    /// Its fields.
+    pub fields: Object,
+}
+
+impl Command {
+    /// A command from its name and a JSON object of its fields.
+    pub fn new(name: impl Into<String>, fields: Value) -> Result<Self> {
+        match fields {
+            Value::Object(fields) => Ok(Self { name: name.into(), fields }),
+            _ => Err(Error::Invalid(vec![Issue {
+                pointer: String::new(),
+                message: "expected an object with the command's fields".into(),
+            }])),
+        }
+    }
+
+    /// A command from one object: the name under `type`, the fields beside it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it is no object, or has no `type`.
+    pub fn from_json(value: &Value) -> Result<Self> {
+        let mut fields = value.as_object().cloned().unwrap_or_default();
+        match fields.shift_remove("type") {
+            Some(Value::String(name)) => Ok(Self { name, fields }),
+            _ => Err(Error::Invalid(vec![Issue {
+                pointer: "/type".into(),
+                message: "expected the name of the command".into(),
+            }])),
+        }
+    }
+
+    /// The command as one object, as [`from_json`](Self::from_json) reads it.
+    pub fn to_json(&self) -> Value {
+        let mut object = Object::from_iter([("type".to_owned(), Value::from(self.name.clone()))]);
+        object.extend(self.fields.clone());
+        object.into()
+    }
+}
+
+/// An event that was decided and has no place in a stream yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Draft {
+    /// The event's name.
+    pub name: String,
+    /// Its payload.
+    pub fields: Object,
+}
+
+/// Who sends a command, when, and with what: all that a new event needs and no state knows.
+#[derive(Debug, Clone, Default)]
+pub struct Sender {
+    /// Who sends the command.
+    pub actor: String,
+    /// What caused it.
+    pub trace: Trace,
+    /// The shell's clock, in milliseconds since the epoch.
+    pub now: Millis,
+    /// 80 random bits for the first event's id.
+    pub random: u128,
+}
+
+/// Decides a command and puts the events in their place, right behind the instance's version.
+///
+/// ```
+/// use rewound_core::{domain::{decide, Command, Sender}, domains};
+/// use serde_json::json;
+/// let account = domains::find("BankAccount").unwrap();
+/// let open = Command::new("Open", json!({"accountHolderId": "ada", "currency": "EUR"}))?;
+/// let by = Sender { actor: "ada".into(), now: 1_000, ..Sender::default() };
+/// let events = decide(account, account.start("a1").as_ref(), &open, &by)?;
+/// assert_eq!((events[0].name(), events[0].version()), ("AccountOpened", 1));
+/// # Ok::<_, rewound_core::error::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`Instance::decide`].
+pub fn decide(
+    domain: &dyn Domain,
+    instance: &dyn Instance,
+    command: &Command,
+    by: &Sender,
+) -> Result<Vec<Event>> {
+    domain.validate(command)?;
+    let drafts = instance.decide(command, &by.actor)?;
+    let after = instance.meta().and_then(|meta| meta.updated_at);
+    let ids = rising_ids(by.now, after, by.random);
+    let versions = instance.version() + 1..;
+    let events = drafts.into_iter().zip(ids).zip(versions).map(|((draft, id), version)| {
+        let head = Head {
+            id,
+            name: &draft.name,
+            aggregate: domain.name(),
+            aggregate_id: instance.id(),
+            version,
+            actor: &by.actor,
+            schema_version: domain.schema_version(&draft.name),
+            trace: &by.trace,
+        };
+        Event::write(&head, draft.fields)
+    });
+    events.collect::<Result<_, Issue>>().map_err(|issue| Error::Invalid(vec![issue]))
+}
+
+/// A state at a version, as it is stored and shown: a row is a snapshot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// Where in its stream it is.
+    pub meta: Meta,
+    /// The state's own fields.
+    pub state: Object,
+    /// The reducer that made it.
+    pub fingerprint: u64,
+}
+
+/// Why a snapshot cannot be used. Its events can.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SnapshotError {
+    /// Another reducer made it.
+    Stale,
+    /// It does not hold a state of the domain.
+    Corrupt(Issue),
+}
+
+impl fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SnapshotError::Stale => f.write_str("another reducer made the snapshot: replay the events"),
+            SnapshotError::Corrupt(issue) => write!(f, "the snapshot holds no state: {issue}"),
+        }
+    }
+}
+
+impl std::error::Error for SnapshotError {}
+
+impl Snapshot {
+    /// The state as the wire shows it: `$meta: {id, version, actorId, updatedAt}` beside its own fields.
+    pub fn to_json(&self) -> Value {
+        let Meta { id, version, actor, updated_at } = &self.meta;
+        let mut meta = json!({ "id": **id, "version": version, "actorId": **actor });
+        if let (Some(time), Value::Object(meta)) = (updated_at, &mut meta) {
+            meta.insert("updatedAt".into(), to_iso(*time).into());
+        }
+        let mut object = Object::from_iter([("$meta".to_owned(), meta)]);
+        object.extend(self.state.clone());
+        object.into()
+    }
+
+    /// Reads a state from the form of [`to_json`](Self::to_json), trusting that the reducer with this
+    /// fingerprint made it.
+    ///
+    /// # Errors
+    /// What is missing in its `$meta`.
+    pub fn from_json(value: &Value, fingerprint: u64) -> Result<Self, Issue> {
+        let wrong = |pointer: &str, message: &str| Issue { pointer: pointer.into(), message: message.into() };
+        let mut state = value.as_object().cloned().ok_or_else(|| wrong("", "expected a state: an object"))?;
+        let meta = state.shift_remove("$meta").ok_or_else(|| wrong("/$meta", "it is missing"))?;
+        let text = |name: &str| meta.get(name).and_then(Value::as_str);
+        Ok(Self {
+            meta: Meta {
+                id: text("id").ok_or_else(|| wrong("/$meta/id", "expected text"))?.into(),
+                version: (meta.get("version").and_then(Value::as_u64).filter(|version| *version > 0))
+                    .ok_or_else(|| wrong("/$meta/version", "expected an integer, 1 or more"))?,
+                actor: text("actorId").ok_or_else(|| wrong("/$meta/actorId", "expected text"))?.into(),
+                updated_at: match meta.get("updatedAt") {
+                    None | Some(Value::Null) => None,
+                    Some(time) => Some(
+                        (time.as_str().and_then(crate::time::parse_iso))
+                            .ok_or_else(|| wrong("/$meta/updatedAt", "expected an RFC 3339 time"))?,
+                    ),
+                },
+            },
+            state,
+            fingerprint,
+        })
+    }
+
+    /// Checks that the snapshot was made by the reducer of `domain`.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Stale`] where it was not.
+    pub fn written_by(&self, domain: &dyn Domain) -> Result<(), SnapshotError> {
+        if self.fingerprint == domain.fingerprint() { Ok(()) } else { Err(SnapshotError::Stale) }
+    }
+}
+
+/// A domain written in Rust, with its types erased.
+pub struct Compiled<A> {
+    commands: OnceLock<Vec<Shape>>,
+    events: OnceLock<Vec<Shape>>,
+    aggregate: PhantomData<fn() -> A>,
+}
+
+impl<A: Aggregate> Compiled<A> {
+    /// The domain of the aggregate `A`.
+    #[allow(clippy::new_without_default, reason = "a constant for statics, where Default has no say")]
+    pub const fn new() -> Self {
+        Self { commands: OnceLock::new(), events: OnceLock::new(), aggregate: PhantomData }
+    }
+}
+
+impl<A: Aggregate> fmt::Debug for Compiled<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(A::NAME)
+    }
+}
+
+impl<A: Aggregate> Domain for Compiled<A> {
+    fn name(&self) -> &str {
+        A::NAME
+    }
+
+    fn fingerprint(&self) -> u64 {
+        A::FINGERPRINT
+    }
+
+    fn commands(&self) -> &[Shape] {
+        self.commands.get_or_init(shapes::<A::Command>)
+    }
+
+    fn events(&self) -> &[Shape] {
+        self.events.get_or_init(shapes::<A::Event>)
+    }
+
+    fn validate(&self, command: &Command) -> Result<Option<String>> {
+        let shapes = self.commands();
+        let shape = shapes.iter().find(|shape| shape.name == command.name).ok_or_else(|| {
+            let known = shapes.iter().map(|shape| shape.name.clone()).collect();
+            Error::UnknownCommand { name: command.name.clone(), known }
+        })?;
+        let issues = validate(&shape.schema, &Value::Object(command.fields.clone()));
+        if issues.is_empty() { Ok(A::once(&typed::<A>(command)?)) } else { Err(Error::Invalid(issues)) }
+    }
+
+    fn schema_version(&self, event: &str) -> u32 {
+        upcast::newest(A::UPCASTERS, event)
+    }
+
+    fn start(&self, id: &str) -> Box<dyn Instance> {
+        Box::new(Typed::<A> { id: id.into(), now: None })
+    }
+
+    fn resume(&self, snapshot: &Snapshot) -> Result<Box<dyn Instance>, SnapshotError> {
+        snapshot.written_by(self)?;
+        let state = serde_path_to_error::deserialize(Value::Object(snapshot.state.clone()));
+        let state = state.map_err(|error| {
+            let pointer = variant::pointer(error.path());
+            SnapshotError::Corrupt(Issue { pointer, message: error.into_inner().to_string() })
+        })?;
+        let meta = snapshot.meta.clone();
+        Ok(Box::new(Typed::<A> { id: meta.id.clone(), now: Some(Versioned { meta, state }) }))
+    }
+}
+
+fn typed<A: Aggregate>(command: &Command) -> Result<A::Command> {
+    variant::from_object(&command.name, &command.fields).map_err(|unfit| match unfit {
+        Unfit::Unknown(known) => Error::UnknownCommand {
+            name: command.name.clone(),
+            known: known.iter().map(ToString::to_string).collect(),
+        },
+        Unfit::Fields(issue) => Error::Invalid(vec![issue]),
+    })
+}
+
+struct Typed<A: Aggregate> {
+    id: Text,
+    now: Option<Versioned<A::State>>,
+}
+
+impl<A: Aggregate> fmt::Debug for Typed<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.snapshot() {
+            Some(snapshot) => snapshot.to_json().fmt(f),
+            None => write!(f, "{}/{} before its first event", A::NAME, self.id),
+        }
+    }
+}
+
+impl<A: Aggregate> Instance for Typed<A> {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn meta(&self) -> Option<&Meta> {
+        self.now.as_ref().map(|now| &now.meta)
+    }
+
+    fn apply(mut self: Box<Self>, event: &Event) -> Result<Box<dyn Instance>, ReduceError> {
+        if self.now.is_none() && *self.id != *event.aggregate_id() {
+            let expected = format!("{}/{}", A::NAME, self.id);
+            let found = format!("{}/{}", event.aggregate(), event.aggregate_id());
+            return Err(crate::error::Problem::Foreign { expected, found }.of(event));
+        }
+        self.now = reduce::<A>(self.now.take(), [&decode::<A>(event)?])?;
+        Ok(self)
+    }
+
+    fn decide(&self, command: &Command, actor: &str) -> Result<Vec<Draft>> {
+        let of = Context { id: &self.id, actor };
+        let state = self.now.as_ref().map(|now| &now.state);
+        let events = A::decide(state, typed::<A>(command)?, of).map_err(|rejection| {
+            if rejection.code == Rejection::NOT_FOUND {
+                Error::NotFound { aggregate: A::NAME.to_owned(), id: self.id.to_string() }
+            } else {
+                Error::Rejected(rejection)
+            }
+        })?;
+        let drafts = events.iter().map(|event| {
+            variant::split(event).map(|(name, fields)| Draft { name, fields }).map_err(|message| {
+                Error::Invalid(vec![Issue { pointer: String::new(), message }])
+            })
+        });
+        drafts.collect()
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        let now = self.now.as_ref()?;
+        match serde_json::to_value(&now.state) {
+            Ok(Value::Object(state)) => {
+                Some(Snapshot { meta: now.meta.clone(), state, fingerprint: A::FINGERPRINT })
+            }
+            _ => None,
+        }
+    }
+
+    fn fork(&self) -> Box<dyn Instance> {
+        Box::new(Typed::<A> { id: self.id.clone(), now: self.now.clone() })
+    }
+}

@@ -1,0 +1,423 @@
+//! A bank account: deposits and withdrawals, and transfers that a saga carries from one to another.
+//!
+//! A transfer leaves the balance when it is initiated and is pending until the saga has completed or
+//! reversed it. Each of its steps takes effect once, whatever is repeated: see [`Aggregate::once`].
+
+use super::prelude::*;
+use crate::number::{Amount, Cents, Price};
+use std::collections::BTreeMap;
+
+/// The most that one deposit can be: 1,000,000.00.
+pub const DEPOSIT_LIMIT: i64 = 100_000_000;
+
+/// What an account can be asked to do.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum BankAccountCommand {
+    /// Open a new account.
+    Open {
+        /// Whose account it is.
+        #[schemars(title = "Account holder", length(min = 1, max = 200))]
+        account_holder_id: String,
+        /// What its money is counted in.
+        #[schemars(title = "Currency", length(equal = 3), extend("format" = "iso-4217", "pattern" = "^[A-Z]{3}$"))]
+        currency: String,
+        /// The money that is there from the start.
+        #[serde(default)]
+        #[schemars(title = "Initial deposit", extend("x-unit" = "cents"))]
+        initial_deposit: Price,
+    },
+    /// Put money in.
+    Deposit {
+        /// How much.
+        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
+        amount: Amount,
+        /// What the payment refers to, such as an invoice.
+        #[schemars(title = "Reference", length(min = 1, max = 200))]
+        transaction_reference: String,
+        /// What the statement says.
+        #[serde(default = "deposit")]
+        #[schemars(title = "Description", length(max = 500))]
+        description: String,
+    },
+    /// Take money out.
+    Withdraw {
+        /// How much.
+        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
+        amount: Amount,
+        /// What the payment refers to, such as an invoice.
+        #[schemars(title = "Reference", length(min = 1, max = 200))]
+        transaction_reference: String,
+        /// What the statement says.
+        #[serde(default = "withdrawal")]
+        #[schemars(title = "Description", length(max = 500))]
+        description: String,
+    },
+    /// Close the account for good.
+    Close {
+        /// Why.
+        #[schemars(title = "Reason", length(min = 1, max = 500))]
+        reason: String,
+        /// Who closed it; the actor where nobody is named.
+        #[serde(default)]
+        #[schemars(title = "Closed by", length(min = 1, max = 200))]
+        closed_by: Option<String>,
+    },
+    /// Send money to another account.
+    InitiateTransfer {
+        /// The transfer's own id, new for each.
+        #[schemars(title = "Transfer", length(min = 1, max = 200))]
+        transfer_id: String,
+        /// The account that the money goes to.
+        #[schemars(title = "To account", length(min = 1, max = 200))]
+        destination_account_id: String,
+        /// How much.
+        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
+        amount: Amount,
+    },
+    /// Take in the money of a transfer (the saga's second step).
+    ReceiveTransfer {
+        /// The transfer's id.
+        #[schemars(title = "Transfer", length(min = 1, max = 200))]
+        transfer_id: String,
+        /// The account that the money comes from.
+        #[schemars(title = "From account", length(min = 1, max = 200))]
+        source_account_id: String,
+        /// How much.
+        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
+        amount: Amount,
+        /// What the money is counted in: the account's own currency.
+        #[schemars(title = "Currency", length(equal = 3), extend("format" = "iso-4217", "pattern" = "^[A-Z]{3}$"))]
+        currency: String,
+    },
+    /// Settle a transfer that has arrived (the saga's last step).
+    CompleteTransfer {
+        /// The transfer's id.
+        #[schemars(title = "Transfer", length(min = 1, max = 200))]
+        transfer_id: String,
+    },
+    /// Take a transfer back that could not arrive (the saga's other last step).
+    ReverseTransfer {
+        /// The transfer's id.
+        #[schemars(title = "Transfer", length(min = 1, max = 200))]
+        transfer_id: String,
+        /// How much comes back: all of it.
+        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
+        amount: Amount,
+        /// Why it could not arrive.
+        #[schemars(title = "Reason", length(min = 1, max = 500))]
+        reason: String,
+    },
+}
+
+fn deposit() -> String {
+    "Deposit".to_owned()
+}
+
+fn withdrawal() -> String {
+    "Withdrawal".to_owned()
+}
+
+/// What can have happened to an account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum BankAccountEvent {
+    /// The account was opened.
+    #[schemars(extend("x-command" = "Open"))]
+    AccountOpened {
+        /// Whose account it is.
+        #[schemars(title = "Account holder")]
+        account_holder_id: String,
+        /// The money that is there from the start.
+        #[schemars(title = "Initial deposit", extend("x-unit" = "cents"))]
+        initial_deposit: Price,
+        /// What its money is counted in.
+        #[schemars(title = "Currency")]
+        currency: String,
+    },
+    /// Money was put in.
+    #[schemars(extend("x-command" = "Deposit"))]
+    MoneyDeposited {
+        /// How much.
+        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
+        amount: Amount,
+        /// What the payment refers to.
+        #[schemars(title = "Reference")]
+        transaction_reference: String,
+        /// What the statement says.
+        #[schemars(title = "Description")]
+        description: String,
+    },
+    /// Money was taken out.
+    #[schemars(extend("x-command" = "Withdraw"))]
+    MoneyWithdrawn {
+        /// How much.
+        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
+        amount: Amount,
+        /// What the payment refers to.
+        #[schemars(title = "Reference")]
+        transaction_reference: String,
+        /// What the statement says.
+        #[schemars(title = "Description")]
+        description: String,
+    },
+    /// The account was closed.
+    #[schemars(extend("x-command" = "Close"))]
+    AccountClosed {
+        /// Why.
+        #[schemars(title = "Reason")]
+        reason: String,
+        /// Who closed it.
+        #[schemars(title = "Closed by")]
+        closed_by: String,
+    },
+    /// Money left for another account, and is pending.
+    #[schemars(extend("x-command" = "InitiateTransfer"))]
+    TransferInitiated {
+        /// The transfer's id.
+        #[schemars(title = "Transfer")]
+        transfer_id: String,
+        /// The account that the money goes to.
+        #[schemars(title = "To account")]
+        destination_account_id: String,
+        /// How much.
+        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
+        amount: Amount,
+    },
+    /// Money came from another account.
+    #[schemars(extend("x-command" = "ReceiveTransfer"))]
+    TransferReceived {
+        /// The transfer's id.
+        #[schemars(title = "Transfer")]
+        transfer_id: String,
+        /// The account that the money came from.
+        #[schemars(title = "From account")]
+        source_account_id: String,
+        /// How much.
+        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
+        amount: Amount,
+        /// What it is counted in.
+        #[schemars(title = "Currency")]
+        currency: String,
+    },
+    /// A pending transfer arrived.
+    #[schemars(extend("x-command" = "CompleteTransfer"))]
+    TransferCompleted {
+        /// The transfer's id.
+        #[schemars(title = "Transfer")]
+        transfer_id: String,
+    },
+    /// A pending transfer could not arrive, and its money came back.
+    #[schemars(extend("x-command" = "ReverseTransfer"))]
+    TransferReversed {
+        /// The transfer's id.
+        #[schemars(title = "Transfer")]
+        transfer_id: String,
+        /// How much came back.
+        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
+        amount: Amount,
+        /// Why it could not arrive.
+        #[schemars(title = "Reason")]
+        reason: String,
+    },
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Whose account it is.
+    pub account_holder_id: String,
+    /// The money that is there; what is pending has left it.
+    #[schemars(extend("x-unit" = "cents"))]
+    pub balance: Cents,
+    /// What its money is counted in.
+    pub currency: String,
+    /// Whether it can still be used.
+    pub status: AccountStatus,
+    /// The transfers that have left and neither arrived nor come back, by their id.
+    pub pending_transfers: BTreeMap<String, PendingTransfer>,
+}
+
+/// Whether an account can still be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum AccountStatus {
+    /// It can.
+    Active,
+    /// It was closed for good.
+    Closed,
+}
+
+/// Money on its way to another account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingTransfer {
+    /// The account that it goes to.
+    pub destination_account_id: String,
+    /// How much it is.
+    #[schemars(extend("x-unit" = "cents"))]
+    pub amount: Amount,
+}
+
+/// The aggregate `BankAccount`.
+#[derive(Debug, Clone)]
+pub struct BankAccount;
+
+impl Aggregate for BankAccount {
+    const NAME: &'static str = "BankAccount";
+    const FINGERPRINT: u64 = fingerprint(&[include_bytes!("bank_account.rs"), include_bytes!("../number.rs")]);
+    type Command = BankAccountCommand;
+    type Event = BankAccountEvent;
+    type State = Account;
+
+    fn decide(
+        account: Option<&Account>,
+        command: BankAccountCommand,
+        of: Context<'_>,
+    ) -> Result<Vec<BankAccountEvent>, Rejection> {
+        use BankAccountCommand::*;
+        use BankAccountEvent::*;
+        let known = match (account, command) {
+            (None, Open { account_holder_id, currency, initial_deposit }) => {
+                return Ok(vec![AccountOpened { account_holder_id, initial_deposit, currency }]);
+            }
+            (Some(_), Open { .. }) => return Err(Rejection::already_exists()),
+            (None, _) => return Err(Rejection::not_found()),
+            (Some(account), command) => (account, command),
+        };
+        let event = match known {
+            (account, CompleteTransfer { transfer_id }) => {
+                account.pending(&transfer_id)?;
+                TransferCompleted { transfer_id }
+            }
+            (account, ReverseTransfer { transfer_id, amount, reason }) => {
+                let pending = account.pending(&transfer_id)?.amount;
+                if pending != amount {
+                    let message = format!("The transfer is one of {pending} cents, and comes back whole.");
+                    return Err(Rejection::new("amount-mismatch", message));
+                }
+                account.with(amount)?;
+                TransferReversed { transfer_id, amount, reason }
+            }
+            (Account { status: AccountStatus::Closed, .. }, _) => {
+                return Err(Rejection::new("account-closed", "The account was closed: its money moves no more."));
+            }
+            (_, Deposit { amount, .. }) if amount.get() > DEPOSIT_LIMIT => {
+                return Err(Rejection::new("deposit-limit", "One deposit is 1,000,000.00 at the most."));
+            }
+            (account, Deposit { amount, transaction_reference, description }) => {
+                account.with(amount)?;
+                MoneyDeposited { amount, transaction_reference, description }
+            }
+            (account, Withdraw { amount, transaction_reference, description }) => {
+                account.covers(amount)?;
+                MoneyWithdrawn { amount, transaction_reference, description }
+            }
+            (account, Close { .. }) if account.balance != Cents::default() => {
+                let message = format!("The balance is {} cents: it must be 0 to close.", account.balance);
+                return Err(Rejection::new("balance-not-zero", message));
+            }
+            (account, Close { .. }) if !account.pending_transfers.is_empty() => {
+                let message = "Transfers are pending: they must be settled to close.";
+                return Err(Rejection::new("transfers-pending", message));
+            }
+            (_, Close { reason, closed_by }) => {
+                AccountClosed { reason, closed_by: closed_by.unwrap_or_else(|| of.actor.to_owned()) }
+            }
+            (_, InitiateTransfer { destination_account_id, .. }) if destination_account_id == of.id => {
+                return Err(Rejection::new("transfer-to-self", "A transfer goes to another account."));
+            }
+            (account, InitiateTransfer { transfer_id, .. }) if account.pending_transfers.contains_key(&transfer_id) => {
+                let message = "A transfer with this id is pending: each has an id of its own.";
+                return Err(Rejection::new("transfer-exists", message));
+            }
+            (account, InitiateTransfer { transfer_id, destination_account_id, amount }) => {
+                account.covers(amount)?;
+                TransferInitiated { transfer_id, destination_account_id, amount }
+            }
+            (account, ReceiveTransfer { currency, .. }) if currency != account.currency => {
+                let message = format!("The account is in {}, the transfer in {currency}.", account.currency);
+                return Err(Rejection::new("currency-mismatch", message));
+            }
+            (account, ReceiveTransfer { transfer_id, source_account_id, amount, currency }) => {
+                account.with(amount)?;
+                TransferReceived { transfer_id, source_account_id, amount, currency }
+            }
+            (_, Open { .. }) => return Err(Rejection::already_exists()),
+        };
+        Ok(vec![event])
+    }
+
+    fn evolve(account: Option<Account>, event: &BankAccountEvent, _: Context<'_>) -> Result<Account, Problem> {
+        use BankAccountEvent::*;
+        let Some(mut account) = account else {
+            return match event {
+                AccountOpened { account_holder_id, initial_deposit, currency } => Ok(Account {
+                    account_holder_id: account_holder_id.clone(),
+                    balance: Cents::default().plus(*initial_deposit).unwrap_or_default(),
+                    currency: currency.clone(),
+                    status: AccountStatus::Active,
+                    pending_transfers: BTreeMap::new(),
+                }),
+                _ => Err(Problem::NotCreated),
+            };
+        };
+        let balance = match event {
+            AccountOpened { .. } => return Err(Problem::AlreadyCreated),
+            MoneyDeposited { amount, .. } | TransferReceived { amount, .. } => account.balance.plus(*amount),
+            MoneyWithdrawn { amount, .. } => account.balance.minus(*amount),
+            AccountClosed { .. } => {
+                account.status = AccountStatus::Closed;
+                Some(account.balance)
+            }
+            TransferInitiated { transfer_id, destination_account_id, amount } => {
+                let transfer = PendingTransfer { destination_account_id: destination_account_id.clone(), amount: *amount };
+                account.pending_transfers.insert(transfer_id.clone(), transfer);
+                account.balance.minus(*amount)
+            }
+            TransferCompleted { transfer_id } => {
+                account.pending_transfers.remove(transfer_id);
+                Some(account.balance)
+            }
+            TransferReversed { transfer_id, amount, .. } => {
+                account.pending_transfers.remove(transfer_id);
+                account.balance.plus(*amount)
+            }
+        };
+        account.balance = balance.ok_or(Problem::OutOfRange { field: "balance" })?;
+        Ok(account)
+    }
+
+    fn once(command: &BankAccountCommand) -> Option<String> {
+        use BankAccountCommand::*;
+        match command {
+            InitiateTransfer { transfer_id, .. } => Some(format!("initiate/{transfer_id}")),
+            ReceiveTransfer { transfer_id, .. } => Some(format!("receive/{transfer_id}")),
+            // One name for both ends: a transfer that was completed is never reversed as well.
+            CompleteTransfer { transfer_id } | ReverseTransfer { transfer_id, .. } => {
+                Some(format!("settle/{transfer_id}"))
+            }
+            Open { .. } | Deposit { .. } | Withdraw { .. } | Close { .. } => None,
+        }
+    }
+}
+
+impl Account {
+    fn with(&self, amount: Amount) -> Result<Cents, Rejection> {
+        let too_much = || Rejection::new("balance-out-of-range", "The balance would not be a safe integer of cents.");
+        self.balance.plus(amount).ok_or_else(too_much)
+    }
+
+    fn covers(&self, amount: Amount) -> Result<(), Rejection> {
+        if amount.get() <= self.balance.get() {
+            return Ok(());
+        }
+        let message = format!("The balance is {} cents, {amount} were asked for: there is no overdraft.", self.balance);
+        Err(Rejection::new("insufficient-funds", message))
+    }
+
+    fn pending(&self, transfer_id: &str) -> Result<&PendingTransfer, Rejection> {
+        let none = || Rejection::new("transfer-not-pending", "No transfer with this id is pending.");
+        self.pending_transfers.get(transfer_id).ok_or_else(none)
+    }
+}

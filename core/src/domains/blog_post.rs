@@ -1,0 +1,100 @@
+//! A post: written once, published once, its title changed as often as its author likes.
+
+use super::prelude::*;
+
+/// What a post can be asked to do.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum BlogPostCommand {
+    /// Write a new post; the actor becomes its author.
+    Create {
+        /// What the post is called.
+        #[schemars(title = "Title", length(min = 1, max = 200))]
+        title: String,
+    },
+    /// Make the post public.
+    Publish {},
+    /// Give the post another title.
+    ChangeTitle {
+        /// What the post is called from now on.
+        #[schemars(title = "Title", length(min = 1, max = 200))]
+        title: String,
+    },
+}
+
+/// What can have happened to a post.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum BlogPostEvent {
+    /// The post was written.
+    #[schemars(extend("x-command" = "Create"))]
+    BlogPostCreated {
+        /// What the post is called.
+        #[schemars(title = "Title")]
+        title: String,
+    },
+    /// The post became public.
+    #[schemars(extend("x-command" = "Publish"))]
+    BlogPostPublished {},
+    /// The post got another title.
+    #[schemars(extend("x-command" = "ChangeTitle"))]
+    BlogPostTitleChanged {
+        /// What the post is called from now on.
+        #[schemars(title = "Title")]
+        title: String,
+    },
+}
+
+/// A post.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Post {
+    /// The actor who wrote it.
+    pub author_id: String,
+    /// What it is called.
+    pub title: String,
+    /// True once it was published; absent before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_public: Option<bool>,
+}
+
+/// The aggregate `BlogPost`.
+#[derive(Debug, Clone)]
+pub struct BlogPost;
+
+impl Aggregate for BlogPost {
+    const NAME: &'static str = "BlogPost";
+    const FINGERPRINT: u64 = fingerprint(&[include_bytes!("blog_post.rs")]);
+    type Command = BlogPostCommand;
+    type Event = BlogPostEvent;
+    type State = Post;
+
+    fn decide(post: Option<&Post>, command: BlogPostCommand, _: Context<'_>) -> Result<Vec<BlogPostEvent>, Rejection> {
+        use BlogPostCommand::*;
+        use BlogPostEvent::*;
+        let event = match (post, command) {
+            (None, Create { title }) => BlogPostCreated { title },
+            (Some(_), Create { .. }) => return Err(Rejection::already_exists()),
+            (None, _) => return Err(Rejection::not_found()),
+            (Some(Post { is_public: Some(true), .. }), Publish {}) => {
+                return Err(Rejection::new("already-published", "A post is published once."));
+            }
+            (Some(_), Publish {}) => BlogPostPublished {},
+            (Some(_), ChangeTitle { title }) => BlogPostTitleChanged { title },
+        };
+        Ok(vec![event])
+    }
+
+    fn evolve(post: Option<Post>, event: &BlogPostEvent, of: Context<'_>) -> Result<Post, Problem> {
+        use BlogPostEvent::*;
+        Ok(match (post, event) {
+            (None, BlogPostCreated { title }) => {
+                Post { author_id: of.actor.to_owned(), title: title.clone(), is_public: None }
+            }
+            (Some(_), BlogPostCreated { .. }) => return Err(Problem::AlreadyCreated),
+            (None, _) => return Err(Problem::NotCreated),
+            (Some(post), BlogPostPublished {}) => Post { is_public: Some(true), ..post },
+            (Some(post), BlogPostTitleChanged { title }) => Post { title: title.clone(), ..post },
+        })
+    }
+}

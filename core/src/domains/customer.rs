@@ -1,0 +1,153 @@
+//! A customer: registered once, suspended and reactivated; only an active one changes.
+
+use super::prelude::*;
+
+/// What a customer can be asked to do.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum CustomerCommand {
+    /// Take in a new customer.
+    Register {
+        /// Where mail reaches the customer.
+        #[schemars(title = "E-mail", email, length(max = 254))]
+        email: String,
+        /// What the customer is called.
+        #[schemars(title = "Name", length(min = 1, max = 200))]
+        name: String,
+    },
+    /// Send mail to another address from now on.
+    UpdateEmail {
+        /// The new address.
+        #[schemars(title = "New e-mail", email, length(max = 254))]
+        new_email: String,
+    },
+    /// Stop dealing with the customer for now.
+    Suspend {
+        /// Why.
+        #[schemars(title = "Reason", length(min = 1, max = 500))]
+        reason: String,
+    },
+    /// Deal with the customer again.
+    Reactivate {},
+}
+
+/// What can have happened to a customer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum CustomerEvent {
+    /// The customer was taken in.
+    #[schemars(extend("x-command" = "Register"))]
+    CustomerRegistered {
+        /// Where mail reaches the customer.
+        #[schemars(title = "E-mail")]
+        email: String,
+        /// What the customer is called.
+        #[schemars(title = "Name")]
+        name: String,
+    },
+    /// The address changed.
+    #[schemars(extend("x-command" = "UpdateEmail"))]
+    CustomerEmailUpdated {
+        /// The address before.
+        #[schemars(title = "Old e-mail")]
+        old_email: String,
+        /// The address from now on.
+        #[schemars(title = "New e-mail")]
+        new_email: String,
+    },
+    /// The customer was suspended.
+    #[schemars(extend("x-command" = "Suspend"))]
+    CustomerSuspended {
+        /// Why.
+        #[schemars(title = "Reason")]
+        reason: String,
+    },
+    /// The customer is active again.
+    #[schemars(extend("x-command" = "Reactivate"))]
+    CustomerReactivated {},
+}
+
+/// A customer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Person {
+    /// Where mail reaches the customer.
+    pub email: String,
+    /// What the customer is called.
+    pub name: String,
+    /// Whether we deal with the customer.
+    pub status: CustomerStatus,
+    /// Why not; only while suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspension_reason: Option<String>,
+}
+
+/// Whether we deal with a customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum CustomerStatus {
+    /// We do.
+    Active,
+    /// Not for now.
+    Suspended,
+}
+
+/// The aggregate `Customer`.
+#[derive(Debug, Clone)]
+pub struct Customer;
+
+impl Aggregate for Customer {
+    const NAME: &'static str = "Customer";
+    const FINGERPRINT: u64 = fingerprint(&[include_bytes!("customer.rs")]);
+    type Command = CustomerCommand;
+    type Event = CustomerEvent;
+    type State = Person;
+
+    fn decide(
+        customer: Option<&Person>,
+        command: CustomerCommand,
+        _: Context<'_>,
+    ) -> Result<Vec<CustomerEvent>, Rejection> {
+        use CustomerCommand::*;
+        use CustomerEvent::*;
+        let event = match (customer, command) {
+            (None, Register { email, name }) => CustomerRegistered { email, name },
+            (Some(_), Register { .. }) => return Err(Rejection::already_exists()),
+            (None, _) => return Err(Rejection::not_found()),
+            (Some(Person { status: CustomerStatus::Suspended, .. }), Reactivate {}) => CustomerReactivated {},
+            (Some(_), Reactivate {}) => {
+                return Err(Rejection::new("not-suspended", "Only a suspended customer is reactivated."));
+            }
+            (Some(Person { status: CustomerStatus::Suspended, .. }), _) => {
+                return Err(Rejection::new("not-active", "The customer is suspended: reactivate first."));
+            }
+            (Some(customer), UpdateEmail { new_email }) if customer.email == new_email => return Ok(vec![]),
+            (Some(customer), UpdateEmail { new_email }) => {
+                CustomerEmailUpdated { old_email: customer.email.clone(), new_email }
+            }
+            (Some(_), Suspend { reason }) => CustomerSuspended { reason },
+        };
+        Ok(vec![event])
+    }
+
+    fn evolve(customer: Option<Person>, event: &CustomerEvent, _: Context<'_>) -> Result<Person, Problem> {
+        use CustomerEvent::*;
+        use CustomerStatus::*;
+        Ok(match (customer, event) {
+            (None, CustomerRegistered { email, name }) => {
+                Person { email: email.clone(), name: name.clone(), status: Active, suspension_reason: None }
+            }
+            (Some(_), CustomerRegistered { .. }) => return Err(Problem::AlreadyCreated),
+            (None, _) => return Err(Problem::NotCreated),
+            (Some(customer), CustomerEmailUpdated { new_email, .. }) => {
+                Person { email: new_email.clone(), ..customer }
+            }
+            (Some(customer), CustomerSuspended { reason }) => {
+                Person { status: Suspended, suspension_reason: Some(reason.clone()), ..customer }
+            }
+            (Some(customer), CustomerReactivated {}) => {
+                Person { status: Active, suspension_reason: None, ..customer }
+            }
+        })
+    }
+}

@@ -1,0 +1,645 @@
+//! Reads whole logs: DynamoDB's exports and query answers, lines of JSON (NDJSON) or one JSON array of
+//! envelopes, plain or gzip, of domains that are known here or not.
+//!
+//! An [`Import`] takes the bytes in pieces of any size, so that a shell can show progress and stay
+//! responsive. Whatever is wrong is told with its line; the good rest stays usable.
+
+use crate::{
+    attribute::item_to_json,
+    domains::for_log,
+    error::Issue,
+    event::{Event, Interner},
+    time::Millis,
+    timeline::Timeline,
+};
+use flate2::write::MultiGzDecoder;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::{collections::BTreeMap, io::Write, mem};
+
+/// The most bytes that a log may have once it is decompressed: 2 GiB. A small file that decompresses to
+/// more is refused before it fills the memory.
+pub const MAX_BYTES: usize = 2 << 30;
+
+/// A log of many streams.
+///
+/// ```
+/// use rewound_core::import::EventLog;
+/// let log = EventLog::from_bytes(br#"{"eventId":"00VQKTYNC0CDP7X95DEHXG9K22","eventName":"Create Fine","aggregateName":"TrafficFine","aggregateId":"f1","aggregateVersion":1,"actorId":"33","amount":31.30}
+/// this line is no event
+/// "#);
+/// assert_eq!(log.streams()[0].aggregate_id(), "f1");
+/// assert_eq!(log.problems()[0].line, 2);
+/// assert_eq!(log.timeline("f1").unwrap().len(), 1);
+/// ```
+#[derive(Debug, Default)]
+pub struct EventLog {
+    streams: Vec<Stream>,
+    by_id: BTreeMap<String, usize>,
+    problems: Vec<LineProblem>,
+}
+
+/// One stream of a log: the events that are there, in the order of their versions, each version once.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    /// Each event with the line that it stood in.
+    lines: Vec<(u32, Event)>,
+    /// How many of them follow each other from version 1 without a gap.
+    whole: usize,
+}
+
+/// What is wrong in a line of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LineProblem {
+    /// The line, from 1, in the decompressed text.
+    pub line: u32,
+    /// What is wrong, and what became of it.
+    pub message: String,
+}
+
+impl EventLog {
+    /// Reads a whole log at once.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        let mut import = Import::new();
+        import.push(bytes);
+        import.finish()
+    }
+
+    /// The streams, in the order in which they first appear. None is empty.
+    pub fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
+    /// The stream of an aggregate.
+    pub fn stream(&self, aggregate_id: &str) -> Option<&Stream> {
+        self.streams.get(*self.by_id.get(aggregate_id)?)
+    }
+
+    /// Everything that was wrong, in the order of the lines.
+    pub fn problems(&self) -> &[LineProblem] {
+        &self.problems
+    }
+
+    /// How many events the log holds.
+    pub fn len(&self) -> usize {
+        self.streams.iter().map(|stream| stream.lines.len()).sum()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// The timeline of an aggregate, replayed by its compiled domain or by the generic one.
+    pub fn timeline(&self, aggregate_id: &str) -> Option<Timeline> {
+        self.stream(aggregate_id).map(Stream::timeline)
+    }
+
+    /// The events as lines of JSON, in the order in which they came in, each the very text that it was.
+    pub fn to_ndjson(&self) -> String {
+        let mut lines: Vec<&(u32, Event)> = self.streams.iter().flat_map(|stream| &stream.lines).collect();
+        lines.sort_by_key(|(line, event)| (*line, event.version()));
+        lines.iter().fold(String::new(), |text, (_, event)| text + event.as_json() + "\n")
+    }
+}
+
+impl Stream {
+    /// The aggregate's id.
+    pub fn aggregate_id(&self) -> &str {
+        self.lines.first().map_or("", |(_, event)| event.aggregate_id())
+    }
+
+    /// The aggregate's kind.
+    pub fn aggregate_name(&self) -> &str {
+        self.lines.first().map_or("", |(_, event)| event.aggregate())
+    }
+
+    /// The version of its last event.
+    pub fn version(&self) -> u64 {
+        self.lines.last().map_or(0, |(_, event)| event.version())
+    }
+
+    /// The name of its last event.
+    pub fn last_event_name(&self) -> &str {
+        self.lines.last().map_or("", |(_, event)| event.name())
+    }
+
+    /// The time of its last event, in milliseconds since the epoch.
+    pub fn updated_at(&self) -> Millis {
+        self.lines.last().map_or(0, |(_, event)| event.time())
+    }
+
+    /// Its events in the order of their versions. Behind a gap they are here, and not in the timeline.
+    pub fn events(&self) -> impl ExactSizeIterator<Item = &Event> {
+        self.lines.iter().map(|(_, event)| event)
+    }
+
+    /// Its timeline, up to the first gap.
+    pub fn timeline(&self) -> Timeline {
+        let events = self.events().take(self.whole).cloned().collect();
+        Timeline::new(for_log(self.aggregate_name()), self.aggregate_id(), events)
+    }
+}
+
+/// A log that is being read.
+#[derive(Debug, Default)]
+pub struct Import {
+    source: Source,
+    records: Splitter,
+    shared: Interner,
+    shape: Shape,
+    bytes: usize,
+    events: usize,
+    log: EventLog,
+}
+
+/// How the bytes are packed; the first two tell.
+#[derive(Debug, Default)]
+enum Source {
+    #[default]
+    Unknown,
+    /// The first byte, where it came alone.
+    Undecided(u8),
+    Plain,
+    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+    /// Nothing more is read: what came is broken, or too much.
+    Stopped,
+}
+
+/// How a record holds its event. A log has one shape throughout: it is tried first.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+enum Shape {
+    /// `{"eventId":"…",…}`
+    #[default]
+    Envelope,
+    /// `{"Item":{"eventId":{"S":"…"},…}}`, or `NewImage` in an incremental export.
+    Exported,
+    /// `{"eventId":{"S":"…"},…}`
+    Item,
+    /// `{"Items":[…],…}`: the answer to a query or scan.
+    Items,
+}
+
+impl Import {
+    /// Nothing read yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the next piece.
+    pub fn push(&mut self, bytes: &[u8]) {
+        match mem::take(&mut self.source) {
+            Source::Unknown => match bytes {
+                [] => {}
+                [0x1f] => self.source = Source::Undecided(0x1f),
+                [0x1f, 0x8b, ..] => {
+                    self.source = Source::Gzip(Box::new(MultiGzDecoder::new(Vec::new())));
+                    self.push(bytes);
+                }
+                _ => {
+                    self.source = Source::Plain;
+                    self.push(bytes);
+                }
+            },
+            Source::Undecided(first) => {
+                let whole: Vec<u8> = [&[first], bytes].concat();
+                if whole.len() == 1 { self.source = Source::Undecided(first) } else { self.push(&whole) }
+            }
+            Source::Plain => {
+                self.source = Source::Plain;
+                self.text(bytes);
+            }
+            Source::Gzip(mut decoder) => {
+                // Small pieces, so that a bomb is seen before it has filled the memory.
+                for piece in bytes.chunks(64 * 1024) {
+                    let result = decoder.write_all(piece);
+                    let text = mem::take(decoder.get_mut());
+                    self.text(&text);
+                    if let Err(error) = result {
+                        return self.stop(format!("the compressed data is broken here: {error}"));
+                    }
+                    if matches!(self.source, Source::Stopped) {
+                        return;
+                    }
+                }
+                self.source = Source::Gzip(decoder);
+            }
+            Source::Stopped => self.source = Source::Stopped,
+        }
+    }
+
+    /// How many events were read so far.
+    pub fn events(&self) -> usize {
+        self.events
+    }
+
+    /// Reads what is left, puts every stream in order, and tells what is missing or twice there.
+    pub fn finish(mut self) -> EventLog {
+        match mem::take(&mut self.source) {
+            Source::Undecided(first) => self.text(&[first]),
+            Source::Gzip(mut decoder) => {
+                let result = decoder.try_finish();
+                let text = mem::take(decoder.get_mut());
+                self.text(&text);
+                if let Err(error) = result {
+                    self.stop(format!("the compressed data ends too early: {error}"));
+                }
+            }
+            Source::Unknown | Source::Plain | Source::Stopped => {}
+        }
+        let mut records = mem::take(&mut self.records);
+        let left = records.finish();
+        if let Some((line, record)) = left {
+            self.record(line, &record);
+        }
+        if let Some(message) = records.unfinished() {
+            self.problem(records.line, message);
+        }
+        let Self { mut log, .. } = self;
+        for stream in &mut log.streams {
+            stream.put_in_order(&mut log.problems);
+        }
+        log.problems.sort_by_key(|problem| problem.line);
+        log
+    }
+
+    fn text(&mut self, bytes: &[u8]) {
+        self.bytes = self.bytes.saturating_add(bytes.len());
+        if self.bytes > MAX_BYTES {
+            return self.stop(format!("the log has more than {MAX_BYTES} bytes: split it"));
+        }
+        let mut records = mem::take(&mut self.records);
+        records.push(bytes, &mut |line, record| self.record(line, record));
+        self.records = records;
+    }
+
+    fn stop(&mut self, message: String) {
+        let message = format!("{message}; what came before was kept, what follows was not read");
+        self.problem(self.records.line, message);
+        self.source = Source::Stopped;
+    }
+
+    fn problem(&mut self, line: u32, message: String) {
+        self.log.problems.push(LineProblem { line, message });
+    }
+
+    fn record(&mut self, line: u32, record: &[u8]) {
+        let record = record.strip_prefix(b"\xef\xbb\xbf").unwrap_or(record).trim_ascii();
+        if record.is_empty() {
+            return;
+        }
+        let text = match str::from_utf8(record) {
+            Ok(text) => text,
+            Err(error) => return self.problem(line, format!("left out, since it is no UTF-8: {error}")),
+        };
+        if let Err(first) = self.read(line, text, self.shape) {
+            let shape = probe(text);
+            let told = if shape == self.shape { Err(first) } else { self.read(line, text, shape) };
+            match told {
+                Ok(()) => self.shape = shape,
+                Err(issue) => self.problem(line, format!("left out: {issue}")),
+            }
+        }
+    }
+
+    /// Reads a record of that shape. An error means that nothing of it was taken.
+    fn read(&mut self, line: u32, text: &str, shape: Shape) -> Result<(), Issue> {
+        let event = match shape {
+            Shape::Envelope => Event::parse_shared(text, &mut self.shared)?,
+            Shape::Item => self.item(text)?,
+            Shape::Exported => {
+                let exported: Exported = serde_json::from_str(text).map_err(issue)?;
+                let item = exported.item.or(exported.new_image);
+                let item = item.ok_or_else(|| text_issue("expected `Item` or `NewImage`"))?;
+                self.item(item.get())?
+            }
+            Shape::Items => {
+                let answer: Items = serde_json::from_str(text).map_err(issue)?;
+                for item in answer.items {
+                    match self.item(item.get()) {
+                        Ok(event) => self.keep(line, event),
+                        Err(issue) => self.problem(line, format!("an item was left out: {issue}")),
+                    }
+                }
+                return Ok(());
+            }
+        };
+        self.keep(line, event);
+        Ok(())
+    }
+
+    fn item(&mut self, item: &str) -> Result<Event, Issue> {
+        // `eventTs` repeats the id's time: an envelope does not carry it.
+        let json = item_to_json(item, &["eventTs"]).map_err(issue)?;
+        Event::parse_shared(&json, &mut self.shared)
+    }
+
+    fn keep(&mut self, line: u32, event: Event) {
+        self.events += 1;
+        let log = &mut self.log;
+        let known = log.by_id.get(event.aggregate_id()).and_then(|index| log.streams.get_mut(*index));
+        match known {
+            Some(stream) if stream.aggregate_name() == event.aggregate() => stream.lines.push((line, event)),
+            Some(stream) => {
+                let message = format!(
+                    "left out: {} {} is known as a {} from line {}, and one aggregate is of one kind",
+                    event.aggregate(),
+                    event.aggregate_id(),
+                    stream.aggregate_name(),
+                    stream.lines.first().map_or(0, |(line, _)| *line),
+                );
+                self.problem(line, message);
+            }
+            None => {
+                log.by_id.insert(event.aggregate_id().to_owned(), log.streams.len());
+                log.streams.push(Stream { lines: vec![(line, event)], whole: 0 });
+            }
+        }
+    }
+}
+
+impl Stream {
+    fn put_in_order(&mut self, problems: &mut Vec<LineProblem>) {
+        self.lines.sort_by_key(|(_, event)| event.version());
+        let id = self.aggregate_id().to_owned();
+        let mut kept: Vec<(u32, Event)> = Vec::with_capacity(self.lines.len());
+        let mut gap = false;
+        for (line, event) in mem::take(&mut self.lines) {
+            let version = event.version();
+            match kept.last() {
+                Some((first, twin)) if twin.version() == version => {
+                    let same = if twin.id() == event.id() { "the same event stands" } else { "another event of this version stands" };
+                    let message = format!("left out: {same} in line {first} (version {version} of {id})");
+                    problems.push(LineProblem { line, message });
+                    continue;
+                }
+                last => {
+                    let before = last.map_or(0, |(_, event)| event.version());
+                    if version != before + 1 && !gap {
+                        gap = true;
+                        self.whole = kept.len();
+                        let missing = match (before + 1, version - 1) {
+                            (first, last) if first == last => format!("version {first} is missing"),
+                            (first, last) => format!("versions {first} to {last} are missing"),
+                        };
+                        let message = format!("a gap: {missing} before version {version} of {id}, whose replay ends there");
+                        problems.push(LineProblem { line, message });
+                    }
+                }
+            }
+            kept.push((line, event));
+        }
+        if !gap {
+            self.whole = kept.len();
+        }
+        self.lines = kept;
+    }
+}
+
+#[derive(Deserialize)]
+struct Exported<'a> {
+    #[serde(borrow, rename = "Item")]
+    item: Option<&'a RawValue>,
+    #[serde(borrow, rename = "NewImage")]
+    new_image: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Items<'a> {
+    #[serde(borrow, rename = "Items")]
+    items: Vec<&'a RawValue>,
+}
+
+/// The shape that a record has by the look of its fields.
+fn probe(text: &str) -> Shape {
+    #[derive(Deserialize)]
+    struct Look<'a> {
+        #[serde(borrow, rename = "Item")]
+        item: Option<&'a RawValue>,
+        #[serde(borrow, rename = "NewImage")]
+        new_image: Option<&'a RawValue>,
+        #[serde(borrow, rename = "Items")]
+        items: Option<&'a RawValue>,
+        #[serde(borrow, rename = "eventId")]
+        event_id: Option<&'a RawValue>,
+    }
+    match serde_json::from_str::<Look<'_>>(text) {
+        Ok(look) if look.item.or(look.new_image).is_some() => Shape::Exported,
+        Ok(look) if look.items.is_some() => Shape::Items,
+        Ok(Look { event_id: Some(id), .. }) if id.get().starts_with('{') => Shape::Item,
+        _ => Shape::Envelope,
+    }
+}
+
+fn issue(error: serde_json::Error) -> Issue {
+    text_issue(&error.to_string())
+}
+
+fn text_issue(message: &str) -> Issue {
+    Issue { pointer: String::new(), message: message.to_owned() }
+}
+
+/// Cuts a text into records: its lines, or the elements of the array that it is.
+#[derive(Debug)]
+struct Splitter {
+    mode: Mode,
+    /// The record in hand, and the line that it starts in.
+    record: Vec<u8>,
+    start: u32,
+    /// The line that is being read.
+    line: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Mode {
+    /// Nothing but white space so far.
+    Start,
+    Lines,
+    /// In an array: how deep inside its element, and whether in a string there, behind a backslash.
+    Array { depth: u32, string: bool, escaped: bool },
+    /// Behind the end of the array.
+    End,
+}
+
+impl Default for Splitter {
+    fn default() -> Self {
+        Self { mode: Mode::Start, record: Vec::new(), start: 1, line: 1 }
+    }
+}
+
+impl Splitter {
+    fn push(&mut self, bytes: &[u8], record: &mut impl FnMut(u32, &[u8])) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            rest = match self.mode {
+                Mode::Start => self.start(rest),
+                Mode::Lines | Mode::End => self.lines(rest, record),
+                Mode::Array { .. } => self.array(rest, record),
+            };
+        }
+    }
+
+    fn start<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let Some((byte, rest)) = bytes.split_first() else { return bytes };
+        match byte {
+            b'[' => self.mode = Mode::Array { depth: 0, string: false, escaped: false },
+            b'\n' => self.line += 1,
+            // A byte order mark, or white space, is no content yet.
+            0xef | 0xbb | 0xbf | b' ' | b'\t' | b'\r' => {}
+            _ => {
+                self.mode = Mode::Lines;
+                self.start = self.line;
+                return bytes;
+            }
+        }
+        rest
+    }
+
+    fn lines<'a>(&mut self, bytes: &'a [u8], record: &mut impl FnMut(u32, &[u8])) -> &'a [u8] {
+        let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+            self.record.extend_from_slice(bytes);
+            return &[];
+        };
+        let (line, rest) = bytes.split_at(end);
+        if self.record.is_empty() {
+            record(self.line, line);
+        } else {
+            self.record.extend_from_slice(line);
+            record(self.line, &mem::take(&mut self.record));
+        }
+        self.line += 1;
+        self.start = self.line;
+        rest.get(1..).unwrap_or_default()
+    }
+
+    fn array<'a>(&mut self, bytes: &'a [u8], record: &mut impl FnMut(u32, &[u8])) -> &'a [u8] {
+        let Mode::Array { mut depth, mut string, mut escaped } = self.mode else { return bytes };
+        for (index, byte) in bytes.iter().enumerate() {
+            if *byte == b'\n' {
+                self.line += 1;
+            }
+            let content = !byte.is_ascii_whitespace();
+            if content && self.record.is_empty() {
+                self.start = self.line;
+            }
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if string => escaped = true,
+                b'"' => string = !string,
+                _ if string => {}
+                b'{' | b'[' => depth += 1,
+                b',' | b']' if depth == 0 => {
+                    record(self.start, &mem::take(&mut self.record));
+                    if *byte == b']' {
+                        self.mode = Mode::End;
+                        return bytes.get(index + 1..).unwrap_or_default();
+                    }
+                    continue;
+                }
+                b'}' | b']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if content || !self.record.is_empty() {
+                self.record.push(*byte);
+            }
+        }
+        self.mode = Mode::Array { depth, string, escaped };
+        &[]
+    }
+
+    /// The record that no line feed or comma ended.
+    fn finish(&mut self) -> Option<(u32, Vec<u8>)> {
+        let record = mem::take(&mut self.record);
+        let start = if matches!(self.mode, Mode::Array { .. }) { self.start } else { self.line };
+        (!record.trim_ascii().is_empty()).then_some((start, record))
+    }
+
+    fn unfinished(&self) -> Option<String> {
+        let open = matches!(self.mode, Mode::Array { .. });
+        open.then(|| "the array ends without its closing bracket".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+
+    fn line(id: &str, version: u64) -> String {
+        format!(
+            r#"{{"eventId":"00VQKTYNC0CDP7X95DEHXG9K{version:02}","eventName":"E {version}","aggregateName":"A","aggregateId":"{id}","aggregateVersion":{version},"actorId":"u","x":{version}.50}}"#
+        )
+    }
+
+    fn exported(id: &str, version: u64) -> String {
+        format!(
+            r#"{{"Item":{{"eventId":{{"S":"00VQKTYNC0CDP7X95DEHXG9K{version:02}"}},"eventName":{{"S":"E {version}"}},"aggregateName":{{"S":"A"}},"aggregateId":{{"S":"{id}"}},"aggregateVersion":{{"N":"{version}"}},"actorId":{{"S":"u"}},"x":{{"N":"{version}.50"}},"eventTs":{{"S":"1999"}}}}}}"#
+        )
+    }
+
+    fn gzip(text: &str) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn check(bytes: &[u8], events: usize, problems: &[(u32, &str)]) -> EventLog {
+        let log = EventLog::from_bytes(bytes);
+        let found: Vec<_> = log.problems().iter().map(|p| (p.line, p.message.as_str())).collect();
+        let same = found.len() == problems.len()
+            && found.iter().zip(problems).all(|(found, expected)| found.0 == expected.0 && found.1.contains(expected.1));
+        assert!(same, "found {found:#?}");
+        assert_eq!(log.len(), events);
+        // In single bytes it reads the same.
+        let mut import = Import::new();
+        bytes.iter().for_each(|byte| import.push(&[*byte]));
+        assert_eq!(import.finish().to_ndjson(), log.to_ndjson());
+        log
+    }
+
+    #[test]
+    fn lines_arrays_exports_and_answers_hold_the_same_events() {
+        let plain = format!("{}\n{}\n", line("a", 1), line("a", 2));
+        let pretty = format!("\n [ {},\n\n {} ] \n", line("a", 1).replace("\",\"", "\",\n\""), line("a", 2));
+        let export = format!("{}\n{}", exported("a", 1), exported("a", 2));
+        let items = export.replace("{\"Item\":", "").replace("\"1999\"}}}", "\"1999\"}}").replace('\n', ",");
+        let answer = format!("{{\"Items\":[{items}],\"Count\":2}}");
+        let array = format!("[{items}]");
+        assert_eq!(check(plain.as_bytes(), 2, &[]).to_ndjson(), plain);
+        assert_eq!(check(pretty.as_bytes(), 2, &[]).timeline("a").unwrap().len(), 2);
+        for text in [&export, &answer, &array] {
+            assert_eq!(check(text.as_bytes(), 2, &[]).to_ndjson(), plain, "{text}");
+            assert_eq!(check(&gzip(text), 2, &[]).to_ndjson(), plain);
+        }
+        let members = [gzip(&plain), gzip(&line("b", 1))].concat();
+        assert_eq!(check(&members, 3, &[]).streams().len(), 2);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line_and_the_rest_is_kept() {
+        let text = [line("a", 1), "{\"broken".into(), line("a", 2), line("a", 2), line("b", 3), line("a", 4), String::new()].join("\n");
+        let log = check(
+            text.as_bytes(),
+            4,
+            &[
+                (2, "left out: EOF"),
+                (4, "the same event stands in line 3"),
+                (5, "versions 1 to 2 are missing before version 3 of b"),
+                (6, "version 3 is missing before version 4 of a"),
+            ],
+        );
+        assert_eq!(log.timeline("a").unwrap().len(), 2);
+        assert_eq!(log.stream("a").unwrap().events().len(), 3);
+        assert_eq!(log.timeline("b").unwrap().len(), 0);
+
+        let array = format!("[{},\n{{\"x\": oops}},\n{}", line("a", 1), line("a", 2));
+        check(array.as_bytes(), 2, &[(2, "expected value"), (3, "without its closing bracket")]);
+        let other = line("a", 2).replace("\"A\"", "\"B\"");
+        check(format!("{}\n{other}", line("a", 1)).as_bytes(), 1, &[(2, "one aggregate is of one kind")]);
+        check(&[line("a", 1).as_bytes(), b"\n\xff\xfe{}\n"].concat(), 1, &[(2, "no UTF-8")]);
+        check(b"", 0, &[]);
+        check(b"\x1f", 0, &[(1, "left out")]);
+        let broken = gzip(&line("a", 1));
+        check(&broken[..broken.len() - 6], 1, &[(1, "ends too early")]);
+    }
+}

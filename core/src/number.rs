@@ -1,0 +1,130 @@
+//! Integers with their limits in the type: money in minor units, quantities.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::{borrow::Cow, fmt};
+
+/// The largest integer that every JavaScript number can hold exactly: 2^53 − 1.
+pub const MAX_SAFE: i64 = 9_007_199_254_740_991;
+
+/// An integer between `MIN` and `MAX`, both included. A value outside cannot be made, so code that
+/// holds one has nothing left to check.
+///
+/// ```
+/// use rewound_core::number::{Amount, Cents};
+/// assert_eq!(Amount::new(0), None); // an amount is positive
+/// let balance = Cents::new(10_000).unwrap(); // 100.00
+/// assert_eq!(balance.plus(Amount::new(50).unwrap()), Cents::new(10_050));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Integer<const MIN: i64, const MAX: i64>(i64);
+
+/// Money in minor units (cents), of either sign.
+pub type Cents = Integer<{ -MAX_SAFE }, MAX_SAFE>;
+/// Money in minor units (cents), more than nothing.
+pub type Amount = Integer<1, MAX_SAFE>;
+/// Money in minor units (cents), nothing or more.
+pub type Price = Integer<0, MAX_SAFE>;
+/// A count of things: one to a million.
+pub type Quantity = Integer<1, 1_000_000>;
+
+impl<const MIN: i64, const MAX: i64> Integer<MIN, MAX> {
+    /// The integer, or `None` where it is outside the limits.
+    pub const fn new(value: i64) -> Option<Self> {
+        if value < MIN || value > MAX { None } else { Some(Self(value)) }
+    }
+
+    /// The plain integer.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The sum, or `None` where it leaves this type's limits.
+    pub fn plus<const A: i64, const B: i64>(self, other: Integer<A, B>) -> Option<Self> {
+        self.0.checked_add(other.0).and_then(Self::new)
+    }
+
+    /// The difference, or `None` where it leaves this type's limits.
+    pub fn minus<const A: i64, const B: i64>(self, other: Integer<A, B>) -> Option<Self> {
+        self.0.checked_sub(other.0).and_then(Self::new)
+    }
+
+    /// The product as money, or `None` where it is not a safe integer.
+    pub fn times<const A: i64, const B: i64>(self, other: Integer<A, B>) -> Option<Cents> {
+        self.0.checked_mul(other.0).and_then(Cents::new)
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> Default for Integer<MIN, MAX> {
+    /// Zero, or the limit that is nearest to it.
+    fn default() -> Self {
+        Self(0_i64.clamp(MIN, MAX))
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> fmt::Debug for Integer<MIN, MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> fmt::Display for Integer<MIN, MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> Serialize for Integer<MIN, MAX> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.0)
+    }
+}
+
+impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Integer<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = i64::deserialize(deserializer)?;
+        Self::new(value).ok_or_else(|| {
+            de::Error::invalid_value(
+                de::Unexpected::Signed(value),
+                &format!("an integer from {MIN} to {MAX}").as_str(),
+            )
+        })
+    }
+}
+
+impl<const MIN: i64, const MAX: i64> JsonSchema for Integer<MIN, MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Integer_{MIN}_{MAX}").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_and_products_stop_at_the_safe_integers() {
+        let most = Cents::new(MAX_SAFE).unwrap();
+        assert_eq!(most.plus(Amount::new(1).unwrap()), None);
+        assert_eq!(most.minus(Amount::new(1).unwrap()), Cents::new(MAX_SAFE - 1));
+        assert_eq!(Price::new(MAX_SAFE).unwrap().times(Quantity::new(2).unwrap()), None);
+        assert_eq!(Cents::new(MAX_SAFE + 1), None);
+    }
+
+    #[test]
+    fn json_outside_the_limits_is_an_error_that_names_them() {
+        let error = serde_json::from_str::<Quantity>("0").unwrap_err().to_string();
+        assert!(error.contains("an integer from 1 to 1000000"), "{error}");
+        assert!(serde_json::from_str::<Cents>("2.5").is_err());
+        assert!(serde_json::from_str::<Cents>("1e400").is_err());
+        assert_eq!(serde_json::from_str::<Cents>("-7").unwrap().get(), -7);
+    }
+}

@@ -1,0 +1,479 @@
+//! A command run: load, decide, commit, and again after a conflict, as a state machine that asks for
+//! I/O and never does it.
+//!
+//! The shell calls [`CommandRun::next`]: it asks for one thing of the store ([`Step::Ask`]), for a wait
+//! ([`Step::Wait`]), or it is done. The shell does that and calls again with what came back. Whatever is
+//! hard about a command lives here, once for every shell: retries after a conflict and after a lost
+//! answer, pinned versions, idempotency, and what it all cost.
+//!
+//! ```
+//! use rewound_core::{domain::{Command, Sender}, domains, run::{CommandRun, Options, Step}, store::{MemoryStore, Store}};
+//! use serde_json::json;
+//! let mut store = MemoryStore::new();
+//! let open = Command::new("Open", json!({"accountHolderId": "ada", "currency": "EUR"})).unwrap();
+//! let by = Sender { actor: "ada".into(), now: 1_000, ..Sender::default() };
+//! let account = domains::find("BankAccount").unwrap();
+//! let mut run = CommandRun::new(account, "a1", open, by, Options::default());
+//! let mut reply = None;
+//! let done = loop {
+//!     match run.next(reply.take(), 1_000, 42) {
+//!         Step::Ask(request) => reply = Some(store.answer(&request)),
+//!         Step::Wait(_milliseconds) => {}
+//!         Step::Done(result) => break result.unwrap(),
+//!     }
+//! };
+//! assert_eq!((done.version(), run.cost().requests), (1, 2));
+//! ```
+
+use crate::{
+    domain::{Command, Domain, Instance, Sender, Snapshot, apply_all, decide},
+    error::{Error, Result},
+    event::Event,
+    store::{
+        Answer, Commit, Cost, Failure, KEY_LIFETIME, Loaded, MAX_EVENTS, PAGE, Record, Reply, Request, Store,
+    },
+    time::Millis,
+    value::sha256,
+};
+use serde_json::json;
+
+/// How a command is run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// The version that the caller decided on; 0 for "create only". At any other version the command is
+    /// refused ([`Error::WrongVersion`]) and not retried.
+    pub expected_version: Option<u64>,
+    /// A key under which the command takes effect once within 72 hours, whatever is repeated.
+    pub idempotency_key: Option<String>,
+    /// How often to decide again after a conflict.
+    pub retries: u32,
+    /// How often to send a request again that the store was too busy for, or whose answer was lost.
+    pub resends: u32,
+    /// The wait before another attempt, in milliseconds: so much times the attempt, and up to so much
+    /// more by chance, so that writers who met once do not meet again.
+    pub backoff: Millis,
+    /// The last known state, to be spared the load. Only a commit proves it: whatever would write
+    /// nothing is decided again on a fresh one.
+    pub cached: Option<Snapshot>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            expected_version: None,
+            idempotency_key: None,
+            retries: 3,
+            resends: 5,
+            backoff: 50,
+            cached: None,
+        }
+    }
+}
+
+/// What a run needs next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Ask the store for this, and come back with its reply.
+    Ask(Request),
+    /// Wait so many milliseconds, and come back without a reply.
+    Wait(Millis),
+    /// The run is over.
+    Done(Result<Done>),
+}
+
+/// What a command did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Done {
+    /// The events that it recorded; none where everything was as it wanted.
+    pub events: Vec<Event>,
+    /// The state after them; none where nothing ever happened to the aggregate.
+    pub snapshot: Option<Snapshot>,
+    /// Whether this is the answer of an earlier run with the same key.
+    pub repeated: bool,
+}
+
+impl Done {
+    /// The version after the command; 0 where the aggregate does not exist.
+    pub fn version(&self) -> u64 {
+        self.snapshot.as_ref().map_or(0, |snapshot| snapshot.meta.version)
+    }
+}
+
+/// One command on its way. See the [module](self).
+#[derive(Debug)]
+pub struct CommandRun {
+    domain: &'static dyn Domain,
+    id: String,
+    command: Command,
+    sender: Sender,
+    options: Options,
+    /// The key under which the command is recorded, and until when it counts.
+    key: Option<(String, Option<Millis>)>,
+    phase: Phase,
+    /// Whether the state in hand comes from the store, or only from a cache.
+    fresh: bool,
+    /// Whether the store said that nothing is recorded under the key.
+    key_is_free: bool,
+    /// How many commits met a conflict.
+    conflicts: u32,
+    /// How often the request in hand was sent again.
+    resent: u32,
+    /// Whether an answer to the commit in hand was lost.
+    lost: bool,
+    cost: Cost,
+}
+
+/// Where a run is: what the next reply will answer.
+#[derive(Debug, Clone)]
+enum Phase {
+    Start,
+    /// Asked for the aggregate.
+    Load,
+    /// Asking for the events behind the instance, up to a version.
+    Catch(Box<dyn Instance>, u64),
+    /// A row does not say when it was written: asked for its last event.
+    Clock(Box<dyn Instance>),
+    /// Asked for the commit to be written.
+    Commit(Box<Commit>),
+    /// A commit whose first answer was lost met a conflict: asked whether the winner is itself.
+    Own(Box<Commit>, Option<Loaded>),
+    /// Asked for the key's record before an answer that writes nothing.
+    Record(Result<Done>),
+    /// The command took effect before: asking for the events that it recorded.
+    Repeat(Record, Box<dyn Instance>, Vec<Event>),
+    /// Waiting before the next attempt; then this is asked, or the state in hand decided on.
+    Wait(Box<Phase>),
+    /// Over.
+    Done(Result<Done>),
+}
+
+impl CommandRun {
+    /// A run that has asked for nothing yet. The sender's clock and random bits are not used: each
+    /// [`next`](Self::next) brings its own.
+    pub fn new(domain: &'static dyn Domain, id: &str, command: Command, sender: Sender, options: Options) -> Self {
+        Self {
+            domain,
+            id: id.to_owned(),
+            command,
+            sender,
+            options,
+            key: None,
+            phase: Phase::Start,
+            fresh: false,
+            key_is_free: false,
+            conflicts: 0,
+            resent: 0,
+            lost: false,
+            cost: Cost::default(),
+        }
+    }
+
+    /// What the run has cost so far.
+    pub fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// How many commits met a conflict so far.
+    pub fn conflicts(&self) -> u32 {
+        self.conflicts
+    }
+
+    /// What the run needs next, given the reply to what it asked last. `now` is the shell's clock in
+    /// milliseconds since the epoch, `random` 80 random bits, new ones each time.
+    pub fn next(&mut self, reply: Option<Reply>, now: Millis, random: u128) -> Step {
+        self.sender.now = now;
+        self.sender.random = random;
+        if let Some(reply) = &reply {
+            self.cost += reply.cost;
+        }
+        let phase = std::mem::replace(&mut self.phase, Phase::Start);
+        let next = match (phase, reply) {
+            (Phase::Start, _) => self.start(),
+            (Phase::Wait(then), _) => *then,
+            (Phase::Done(result), _) => Phase::Done(result),
+            // Without a reply the same is asked again.
+            (phase, None) => phase,
+            (phase, Some(Reply { result: Err(failure), .. })) => self.failed(phase, failure),
+            (phase, Some(Reply { result: Ok(answer), .. })) => {
+                self.resent = 0;
+                self.answered(phase, answer)
+            }
+        };
+        let step = self.step(&next);
+        self.phase = next;
+        step
+    }
+
+    /// What the shell is asked for in a phase.
+    fn step(&self, phase: &Phase) -> Step {
+        let (aggregate, id) = (self.domain.name().to_owned(), self.id.clone());
+        Step::Ask(match phase {
+            Phase::Start | Phase::Load => Request::Load { aggregate, id },
+            Phase::Catch(instance, _) => {
+                Request::Events { aggregate, id, after: instance.version(), limit: PAGE }
+            }
+            Phase::Clock(instance) => {
+                Request::Events { aggregate, id, after: instance.version().saturating_sub(1), limit: 1 }
+            }
+            Phase::Commit(commit) => Request::Commit(commit.clone()),
+            Phase::Own(commit, _) => {
+                Request::Events { aggregate, id, after: commit.expected, limit: commit.events.len() }
+            }
+            Phase::Record(_) => {
+                let key = self.key.as_ref().map(|(key, _)| key.clone()).unwrap_or_default();
+                Request::Record { key, now: self.sender.now }
+            }
+            Phase::Repeat(_, instance, _) => {
+                Request::Events { aggregate, id, after: instance.version(), limit: PAGE }
+            }
+            Phase::Wait(_) => {
+                let attempt = u64::from(self.conflicts.max(self.resent).max(1));
+                let chance = (self.sender.random % u128::from(self.options.backoff.max(1))) as u64;
+                return Step::Wait(self.options.backoff.saturating_mul(attempt).saturating_add(chance));
+            }
+            Phase::Done(result) => return Step::Done(result.clone()),
+        })
+    }
+
+    fn start(&mut self) -> Phase {
+        let once = match self.domain.validate(&self.command) {
+            Ok(once) => once,
+            Err(error) => return Phase::Done(Err(error)),
+        };
+        self.key = match (once, &self.options.idempotency_key) {
+            // It outlasts every caller's key and says the same: the caller's need not be recorded too.
+            (Some(name), _) => Some((format!("once#{}#{}#{name}", self.domain.name(), self.id), None)),
+            (None, Some(key)) => {
+                let end = self.sender.now.saturating_add(KEY_LIFETIME);
+                Some((format!("idem#{}#{key}", self.sender.actor), Some(end)))
+            }
+            (None, None) => None,
+        };
+        let cached = self.options.cached.take();
+        match cached.and_then(|snapshot| self.domain.resume(&snapshot).ok()) {
+            Some(instance) => self.decide(instance),
+            None => Phase::Load,
+        }
+    }
+
+    fn answered(&mut self, phase: Phase, answer: Answer) -> Phase {
+        match (phase, answer) {
+            (Phase::Load, Answer::Loaded(loaded)) => {
+                self.key_is_free = false;
+                self.loaded(loaded)
+            }
+            (Phase::Catch(instance, version), Answer::Events(page)) => {
+                let before = instance.version();
+                match apply_all(instance, &page.items) {
+                    Ok(instance) if instance.version() >= version && page.next.is_none() => self.decide(instance),
+                    Ok(instance) if instance.version() == before => failed(format!(
+                        "the store says version {version} of {} and holds the events up to {before}",
+                        self.id
+                    )),
+                    Ok(instance) => Phase::Catch(instance, version),
+                    Err(error) => Phase::Done(Err(error.into())),
+                }
+            }
+            (Phase::Clock(instance), Answer::Events(page)) => {
+                let time = page.items.first().map(Event::time);
+                let dated = instance.snapshot().and_then(|mut snapshot| {
+                    snapshot.meta.updated_at = Some(time?);
+                    self.domain.resume(&snapshot).ok()
+                });
+                match dated {
+                    Some(instance) => self.decide(instance),
+                    None => failed(format!("the last event of {} is missing", self.id)),
+                }
+            }
+            (Phase::Commit(commit), Answer::Committed) => done(commit),
+            (Phase::Commit(commit), Answer::Conflict(winner)) if self.lost => Phase::Own(commit, winner),
+            (Phase::Commit(_), Answer::Conflict(winner)) => self.conflict(winner),
+            (Phase::Own(commit, winner), Answer::Events(page)) => {
+                let own = page.items.iter().map(Event::id).eq(commit.events.iter().map(Event::id));
+                if own { done(commit) } else { self.conflict(winner) }
+            }
+            (Phase::Commit(_), Answer::KeyTaken(record)) => self.repeat(record),
+            (Phase::Record(_), Answer::Record(Some(record))) => self.repeat(record),
+            (Phase::Record(result), Answer::Record(None)) => Phase::Done(result),
+            (Phase::Repeat(record, instance, events), Answer::Events(page)) => {
+                self.repeated(record, instance, events, page.items)
+            }
+            (phase, answer) => failed(format!("the store answered {answer:?} to {:?}", self.step(&phase))),
+        }
+    }
+
+    fn loaded(&mut self, loaded: Loaded) -> Phase {
+        self.fresh = true;
+        let snapshot = loaded.snapshot.filter(|snapshot| snapshot.meta.version <= loaded.version);
+        let resumed = snapshot.and_then(|snapshot| self.domain.resume(&snapshot).ok());
+        let instance = resumed.unwrap_or_else(|| self.domain.start(&self.id));
+        if instance.version() < loaded.version {
+            Phase::Catch(instance, loaded.version)
+        } else {
+            self.decide(instance)
+        }
+    }
+
+    fn decide(&mut self, instance: Box<dyn Instance>) -> Phase {
+        let version = instance.version();
+        if let Some(expected) = self.options.expected_version.filter(|expected| *expected != version) {
+            return self.nothing(Err(Error::WrongVersion { expected, actual: version }));
+        }
+        if instance.meta().is_some_and(|meta| meta.updated_at.is_none()) {
+            return Phase::Clock(instance);
+        }
+        let events = match decide(self.domain, instance.as_ref(), &self.command, &self.sender) {
+            Ok(events) => events,
+            Err(error) => return self.nothing(Err(error)),
+        };
+        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+            let snapshot = instance.snapshot();
+            return self.nothing(Ok(Done { events, snapshot, repeated: false }));
+        };
+        if events.len() > MAX_EVENTS {
+            return failed(format!("one command can record {MAX_EVENTS} events, this one decided {}", events.len()));
+        }
+        let record = self.key.clone().map(|(key, expires_at)| Record {
+            key,
+            hash: self.hash(),
+            aggregate: self.domain.name().to_owned(),
+            id: self.id.clone(),
+            first: first.version(),
+            last: last.version(),
+            expires_at,
+        });
+        // What cannot be reduced is never written.
+        let snapshot = match apply_all(instance, &events) {
+            Ok(instance) => instance.snapshot(),
+            Err(error) => return Phase::Done(Err(error.into())),
+        };
+        let Some(snapshot) = snapshot else {
+            return failed(format!("{} has no state after its first event", self.id));
+        };
+        self.lost = false;
+        Phase::Commit(Box::new(Commit {
+            aggregate: self.domain.name().to_owned(),
+            id: self.id.clone(),
+            expected: version,
+            events,
+            snapshot,
+            record,
+            now: self.sender.now,
+        }))
+    }
+
+    /// A result that writes nothing is only as good as the state that it was decided on, and comes
+    /// second to the answer that an earlier run with the same key got.
+    fn nothing(&mut self, result: Result<Done>) -> Phase {
+        if !self.fresh {
+            Phase::Load
+        } else if self.key.is_some() && !self.key_is_free {
+            Phase::Record(result)
+        } else {
+            Phase::Done(result)
+        }
+    }
+
+    fn conflict(&mut self, winner: Option<Loaded>) -> Phase {
+        self.conflicts += 1;
+        // The commit would have said so if the key were taken.
+        self.key_is_free = true;
+        if self.conflicts > self.options.retries && self.options.expected_version.is_none() {
+            return Phase::Done(Err(Error::Contention { attempts: self.conflicts }));
+        }
+        let next = match winner {
+            Some(winner) => self.loaded(winner),
+            None => Phase::Load,
+        };
+        match next {
+            // A retry is decided on the winner's row at once, and sent after the wait.
+            Phase::Done(result) => Phase::Done(result),
+            next => Phase::Wait(Box::new(next)),
+        }
+    }
+
+    fn repeat(&mut self, record: Record) -> Phase {
+        if record.hash == self.hash() {
+            return Phase::Repeat(record, self.domain.start(&self.id), Vec::new());
+        }
+        // People know their key by the name they gave it.
+        let key = self.options.idempotency_key.clone().unwrap_or(record.key);
+        Phase::Done(Err(Error::KeyReused { key }))
+    }
+
+    fn repeated(
+        &mut self,
+        record: Record,
+        instance: Box<dyn Instance>,
+        mut events: Vec<Event>,
+        page: Vec<Event>,
+    ) -> Phase {
+        if page.is_empty() {
+            return failed(format!("the events of version {} to {} are missing", record.first, record.last));
+        }
+        let up_to: Vec<Event> = page.into_iter().filter(|event| event.version() <= record.last).collect();
+        let instance = match apply_all(instance, &up_to) {
+            Ok(instance) => instance,
+            Err(error) => return Phase::Done(Err(error.into())),
+        };
+        events.extend(up_to.into_iter().filter(|event| event.version() >= record.first));
+        if instance.version() < record.last {
+            return Phase::Repeat(record, instance, events);
+        }
+        Phase::Done(Ok(Done { events, snapshot: instance.snapshot(), repeated: true }))
+    }
+
+    fn failed(&mut self, phase: Phase, failure: Failure) -> Phase {
+        let committing = matches!(phase, Phase::Commit(_));
+        self.lost |= committing && failure == Failure::Lost;
+        let message = match failure {
+            Failure::Refused(message) => {
+                return Phase::Done(Err(Error::Store { message, retryable: false, uncertain: self.lost }));
+            }
+            Failure::Busy => "it was too busy".to_owned(),
+            Failure::Lost => "its answer was lost".to_owned(),
+        };
+        self.resent += 1;
+        if self.resent > self.options.resends {
+            let message = format!("{message}, {} times in a row", self.resent);
+            return Phase::Done(Err(Error::Store { message, retryable: true, uncertain: self.lost }));
+        }
+        Phase::Wait(Box::new(phase))
+    }
+
+    /// The same command to the same aggregate has the same hash.
+    fn hash(&self) -> String {
+        sha256(&json!([self.domain.name(), self.id, self.command.to_json()]))
+    }
+}
+
+fn done(commit: Box<Commit>) -> Phase {
+    Phase::Done(Ok(Done { events: commit.events, snapshot: Some(commit.snapshot), repeated: false }))
+}
+
+fn failed(message: String) -> Phase {
+    Phase::Done(Err(Error::Store { message, retryable: false, uncertain: false }))
+}
+
+/// Runs a command against a store that answers at once, without waiting.
+///
+/// # Errors
+/// As the run ends.
+pub fn run(
+    store: &mut impl Store,
+    domain: &'static dyn Domain,
+    id: &str,
+    command: Command,
+    by: &Sender,
+    options: Options,
+) -> Result<Done> {
+    let mut run = CommandRun::new(domain, id, command, by.clone(), options);
+    let mut reply = None;
+    loop {
+        match run.next(reply.take(), by.now, by.random) {
+            Step::Ask(request) => reply = Some(store.answer(&request)),
+            Step::Wait(_) => {}
+            Step::Done(result) => return result,
+        }
+    }
+}

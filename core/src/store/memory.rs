@@ -1,0 +1,151 @@
+//! The store in memory: the first-class sibling of the others, and the simulator's ground.
+
+use super::{Answer, Commit, Failure, Loaded, MAX_EVENTS, Page, Record, Reply, Request, Store};
+use crate::{aggregate::Meta, domain::Snapshot, event::Event};
+use std::collections::BTreeMap;
+
+/// How many events lie between two snapshots where nothing else is asked for.
+pub const SNAPSHOT_EVERY: u64 = 100;
+
+/// Streams, snapshots and records in memory.
+///
+/// ```
+/// use rewound_core::{domain::{Command, Sender}, domains, run::{run, Options}, store::MemoryStore};
+/// use serde_json::json;
+/// let mut store = MemoryStore::new();
+/// let open = Command::new("Open", json!({"accountHolderId": "ada", "currency": "EUR"}))?;
+/// let by = Sender { actor: "ada".into(), now: 1_000, ..Sender::default() };
+/// let account = domains::find("BankAccount").unwrap();
+/// let done = run(&mut store, account, "a1", open, &by, Options::default())?;
+/// assert_eq!(done.version(), 1);
+/// assert_eq!(store.stream("BankAccount", "a1").unwrap().events.len(), 1);
+/// # Ok::<_, rewound_core::error::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct MemoryStore {
+    streams: BTreeMap<(String, String), Stored>,
+    records: BTreeMap<String, Record>,
+    snapshot_every: u64,
+}
+
+/// A stream as it is stored.
+#[derive(Debug, Clone, Default)]
+pub struct Stored {
+    /// Its events, in the order of their versions.
+    pub events: Vec<Event>,
+    /// Its newest snapshot.
+    pub snapshot: Option<Snapshot>,
+    /// Where it is, by its last commit.
+    pub head: Option<Meta>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store that keeps a snapshot every 100 events.
+    pub fn new() -> Self {
+        Self::with_snapshots(SNAPSHOT_EVERY)
+    }
+
+    /// An empty store that keeps a snapshot every so many events: every 1 is a row that is always
+    /// current, as on DynamoDB.
+    pub fn with_snapshots(every: u64) -> Self {
+        Self { streams: BTreeMap::new(), records: BTreeMap::new(), snapshot_every: every.max(1) }
+    }
+
+    /// Every stream, with the name of its aggregate and its id, in their order.
+    pub fn streams(&self) -> impl Iterator<Item = (&str, &str, &Stored)> {
+        self.streams.iter().map(|((aggregate, id), stored)| (aggregate.as_str(), id.as_str(), stored))
+    }
+
+    /// One stream.
+    pub fn stream(&self, aggregate: &str, id: &str) -> Option<&Stored> {
+        self.streams.get(&(aggregate.to_owned(), id.to_owned()))
+    }
+
+    /// Every record, expired ones too.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.records.values()
+    }
+
+    /// Writes a commit without looking at its conditions: [`answer`](Store::answer) looks first.
+    pub(crate) fn write(&mut self, commit: &Commit) {
+        let key = (commit.aggregate.clone(), commit.id.clone());
+        let stored = self.streams.entry(key).or_default();
+        stored.events.extend(commit.events.iter().cloned());
+        let kept = stored.snapshot.as_ref().map_or(0, |snapshot| snapshot.meta.version);
+        let version = commit.snapshot.meta.version;
+        if version / self.snapshot_every > kept / self.snapshot_every {
+            stored.snapshot = Some(commit.snapshot.clone());
+        }
+        stored.head = Some(commit.snapshot.meta.clone());
+        if let Some(record) = &commit.record {
+            self.records.insert(record.key.clone(), record.clone());
+        }
+    }
+
+    fn loaded(&self, aggregate: &str, id: &str) -> Loaded {
+        self.stream(aggregate, id).map_or_else(Loaded::default, |stored| Loaded {
+            version: stored.events.last().map_or(0, Event::version),
+            snapshot: stored.snapshot.clone(),
+        })
+    }
+
+    pub(crate) fn record(&self, key: &str, now: u64) -> Option<&Record> {
+        self.records.get(key).filter(|record| record.counts(now))
+    }
+
+    fn commit(&mut self, commit: &Commit) -> Result<Answer, Failure> {
+        let versions = commit.events.iter().map(Event::version);
+        if commit.events.is_empty() || commit.events.len() > MAX_EVENTS {
+            let found = commit.events.len();
+            return Err(Failure::Refused(format!("a commit holds 1 to {MAX_EVENTS} events, found {found}")));
+        }
+        if !versions.eq((commit.expected + 1..).take(commit.events.len())) {
+            return Err(Failure::Refused("a commit's versions follow the expected one".to_owned()));
+        }
+        let taken = commit.record.as_ref().and_then(|record| self.record(&record.key, commit.now));
+        if let Some(taken) = taken {
+            return Ok(Answer::KeyTaken(taken.clone()));
+        }
+        let loaded = self.loaded(&commit.aggregate, &commit.id);
+        if loaded.version != commit.expected {
+            return Ok(Answer::Conflict(Some(loaded)));
+        }
+        self.write(commit);
+        Ok(Answer::Committed)
+    }
+}
+
+impl Store for MemoryStore {
+    fn answer(&mut self, request: &Request) -> Reply {
+        Reply::one(match request {
+            Request::Load { aggregate, id } => Ok(Answer::Loaded(self.loaded(aggregate, id))),
+            Request::Events { aggregate, id, after, limit } => {
+                let events = self.stream(aggregate, id).map_or(&[][..], |stored| &stored.events);
+                let mut rest = events.iter().filter(|event| event.version() > *after);
+                let items: Vec<Event> = rest.by_ref().take(*limit).cloned().collect();
+                let more = rest.next().and(items.last());
+                let next = more.map(|last| last.version().to_string());
+                Ok(Answer::Events(Page { items, next }))
+            }
+            Request::Record { key, now } => Ok(Answer::Record(self.record(key, *now).cloned())),
+            Request::Commit(commit) => self.commit(commit),
+            Request::List { aggregate, cursor, limit } => {
+                let behind = |id: &str| cursor.as_deref().is_none_or(|cursor| id > cursor);
+                let mut heads = self
+                    .streams()
+                    .filter(|(name, id, _)| name == aggregate && behind(id))
+                    .filter_map(|(.., stored)| stored.head.clone());
+                let items: Vec<Meta> = heads.by_ref().take(*limit).collect();
+                let more = heads.next().and(items.last());
+                let next = more.map(|last| last.id.to_string());
+                Ok(Answer::List(Page { items, next }))
+            }
+        })
+    }
+}

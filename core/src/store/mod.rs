@@ -1,0 +1,209 @@
+//! What a store can be asked, and what it answers: one small set of values for every store, in memory,
+//! in a browser, on DynamoDB.
+//!
+//! A shell takes a [`Request`] from a [command run](crate::run), carries it out, and hands the
+//! [`Reply`] back. [`contract`] is the suite that every store has to pass.
+
+pub mod contract;
+mod memory;
+
+pub use memory::{MemoryStore, Stored};
+
+use crate::{
+    aggregate::Meta,
+    domain::Snapshot,
+    event::Event,
+    time::Millis,
+};
+
+/// The most events that one commit can hold. DynamoDB takes 100 items in a transaction: the aggregate's
+/// row, these, and one record.
+pub const MAX_EVENTS: usize = 98;
+
+/// How many events a reader asks for at once.
+pub const PAGE: usize = 1_000;
+
+/// How long an idempotency key is remembered: 72 hours, in milliseconds.
+pub const KEY_LIFETIME: Millis = 72 * 60 * 60 * 1_000;
+
+/// What a store can be asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    /// Where an aggregate is, and its newest snapshot. Answered by [`Answer::Loaded`], consistently.
+    Load {
+        /// The aggregate's kind.
+        aggregate: String,
+        /// Its id.
+        id: String,
+    },
+    /// The events of a stream, in the order of their versions. Answered by [`Answer::Events`], consistently.
+    Events {
+        /// The aggregate's kind.
+        aggregate: String,
+        /// Its id.
+        id: String,
+        /// Only those behind this version; 0 for all.
+        after: u64,
+        /// How many at the most.
+        limit: usize,
+    },
+    /// What was recorded under a key. Answered by [`Answer::Record`], consistently.
+    Record {
+        /// The key, as in [`Record::key`].
+        key: String,
+        /// The time at which an expired record no longer counts.
+        now: Millis,
+    },
+    /// Write all of this or nothing. Answered by [`Answer::Committed`], [`Answer::Conflict`] or
+    /// [`Answer::KeyTaken`].
+    Commit(Box<Commit>),
+    /// The aggregates of a kind. Answered by [`Answer::List`].
+    List {
+        /// The aggregates' kind.
+        aggregate: String,
+        /// Where the page before ended.
+        cursor: Option<String>,
+        /// How many at the most.
+        limit: usize,
+    },
+}
+
+/// One command's effect: written whole or not at all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// The aggregate's kind.
+    pub aggregate: String,
+    /// Its id.
+    pub id: String,
+    /// The version that was decided on; 0 for an aggregate that must not exist yet. Where the aggregate
+    /// is elsewhere, nothing is written.
+    pub expected: u64,
+    /// The new events, with the versions that follow.
+    pub events: Vec<Event>,
+    /// The state after them.
+    pub snapshot: Snapshot,
+    /// What is recorded under a key, if the command has one. Where the key is taken, nothing is written.
+    pub record: Option<Record>,
+    /// The time at which an expired record no longer takes its key.
+    pub now: Millis,
+}
+
+/// The trace that a command leaves under its key, so that its repetition is known.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// `idem#{actorId}#{key}` for a caller's idempotency key,
+    /// `once#{aggregateName}#{aggregateId}#{name}` for a command that takes effect once for good.
+    pub key: String,
+    /// The SHA-256 of the command and its target.
+    pub hash: String,
+    /// The aggregate's kind.
+    pub aggregate: String,
+    /// Its id.
+    pub id: String,
+    /// The version of the first event that answered the command.
+    pub first: u64,
+    /// The version of the last.
+    pub last: u64,
+    /// When the record no longer counts, in milliseconds since the epoch; never where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Millis>,
+}
+
+impl Record {
+    /// Whether the record still takes its key at that time.
+    pub fn counts(&self, now: Millis) -> bool {
+        self.expires_at.is_none_or(|end| end >= now)
+    }
+}
+
+/// What a store answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// To [`Request::Load`].
+    Loaded(Loaded),
+    /// To [`Request::Events`].
+    Events(Page<Event>),
+    /// To [`Request::Record`]: none where nothing counts under the key.
+    Record(Option<Record>),
+    /// Everything was written.
+    Committed,
+    /// The aggregate is not at the expected version; nothing was written. A store that learned where it
+    /// is says so.
+    Conflict(Option<Loaded>),
+    /// The record's key is taken, by this; nothing was written. It goes before a conflict.
+    KeyTaken(Record),
+    /// To [`Request::List`].
+    List(Page<Meta>),
+}
+
+/// Where an aggregate is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Loaded {
+    /// Its version; 0 where it does not exist.
+    pub version: u64,
+    /// Its newest snapshot, which may be older than its version.
+    pub snapshot: Option<Snapshot>,
+}
+
+/// Some of many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// These.
+    pub items: Vec<T>,
+    /// Where to go on; none at the end.
+    pub next: Option<String>,
+}
+
+/// Why a store did not answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// It was too busy, and did nothing. The same request may succeed after a while.
+    Busy,
+    /// Its answer was lost: a commit may have been written or not.
+    Lost,
+    /// It refuses the request for good, and did nothing.
+    Refused(String),
+}
+
+/// What an exchange with the store cost.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cost {
+    /// Requests.
+    pub requests: u32,
+    /// Read capacity units.
+    pub rcu: f64,
+    /// Write capacity units.
+    pub wcu: f64,
+}
+
+impl std::ops::AddAssign for Cost {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.rcu += other.rcu;
+        self.wcu += other.wcu;
+    }
+}
+
+/// A store's answer or failure, and what it cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    /// What came back.
+    pub result: Result<Answer, Failure>,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+impl Reply {
+    /// A reply that took one request.
+    pub fn one(result: Result<Answer, Failure>) -> Self {
+        Self { result, cost: Cost { requests: 1, ..Cost::default() } }
+    }
+}
+
+/// A store that answers at once.
+pub trait Store {
+    /// Carries out a request.
+    fn answer(&mut self, request: &Request) -> Reply;
+}

@@ -1,0 +1,211 @@
+//! JSON values: the one form in which a command, an event's payload and a state cross a boundary.
+//!
+//! Numbers keep their text and objects their key order (two features of `serde_json`), so what came in
+//! goes out again. What JavaScript could not hold is found by [`unsafe_number`], and only a shell that
+//! has to make a JavaScript number of it needs to ask.
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// A JSON object that keeps the order of its keys.
+pub type Object = serde_json::Map<String, Value>;
+
+/// One difference between two values, as [`diff`] finds it.
+///
+/// ```
+/// use rewound_core::value::{diff, Op};
+/// use serde_json::json;
+/// let found = diff(&json!({"balance": 100}), &json!({"balance": 75}));
+/// assert_eq!(found[0].path, "/balance");
+/// assert_eq!(found[0].op, Op::Replace);
+/// ```
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Change {
+    /// What happened to the place.
+    pub op: Op,
+    /// The place, a JSON pointer (RFC 6901).
+    pub path: String,
+    /// What stood there before; absent where nothing did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Value>,
+    /// What stands there now; absent where nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Value>,
+}
+
+/// The kind of a [`Change`], named as in JSON Patch (RFC 6902).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Op {
+    /// The place is new.
+    Add,
+    /// The place is gone.
+    Remove,
+    /// The place holds another value.
+    Replace,
+}
+
+/// Every difference from `before` to `after`, at the deepest place that tells it, in document order:
+/// what is gone or changed first, then what is new.
+pub fn diff(before: &Value, after: &Value) -> Vec<Change> {
+    let mut found = Vec::new();
+    compare("", Some(before), Some(after), &mut found);
+    found
+}
+
+fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mut Vec<Change>) {
+    match (before, after) {
+        (Some(Value::Object(a)), Some(Value::Object(b))) => {
+            for (key, was) in a {
+                compare(&below(path, key), Some(was), b.get(key), found);
+            }
+            for (key, is) in b.iter().filter(|(key, _)| !a.contains_key(*key)) {
+                compare(&below(path, key), None, Some(is), found);
+            }
+        }
+        (Some(Value::Array(a)), Some(Value::Array(b))) => {
+            for index in 0..a.len().max(b.len()) {
+                compare(&below(path, &index.to_string()), a.get(index), b.get(index), found);
+            }
+        }
+        (Some(was), Some(is)) if was == is => {}
+        (None, None) => {}
+        (from, to) => found.push(Change {
+            op: match (from, to) {
+                (None, _) => Op::Add,
+                (_, None) => Op::Remove,
+                _ => Op::Replace,
+            },
+            path: path.to_owned(),
+            from: from.cloned(),
+            to: to.cloned(),
+        }),
+    }
+}
+
+/// The JSON pointer of `key` below `path`, escaped as RFC 6901 asks.
+///
+/// ```
+/// assert_eq!(rewound_core::value::below("/a", "b/c"), "/a/b~1c");
+/// ```
+pub fn below(path: &str, key: &str) -> String {
+    format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"))
+}
+
+/// The JSON text of a value with the keys of every object sorted: equal values have equal text, in
+/// whatever order their keys were written.
+///
+/// ```
+/// use rewound_core::value::canonical;
+/// use serde_json::json;
+/// assert_eq!(canonical(&json!({"b": 1, "a": [true]})), r#"{"a":[true],"b":1}"#);
+/// ```
+pub fn canonical(value: &Value) -> String {
+    let mut sorted = value.clone();
+    sorted.sort_all_objects();
+    sorted.to_string()
+}
+
+/// The SHA-256 of a value's [`canonical`] text, in lower-case hexadecimal (64 digits).
+pub fn sha256(value: &Value) -> String {
+    let digest = Sha256::digest(canonical(value).as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The place and the text of the first number that a JavaScript number cannot hold exactly: an integer
+/// beyond ±(2^53 − 1), or a fraction that comes back as other digits.
+///
+/// ```
+/// use rewound_core::value::unsafe_number;
+/// let value = serde_json::from_str(r#"{"a":1,"b":[9007199254740993]}"#).unwrap();
+/// assert_eq!(unsafe_number(&value), Some(("/b/0".into(), "9007199254740993".into())));
+/// ```
+pub fn unsafe_number(value: &Value) -> Option<(String, String)> {
+    fn look(path: &str, value: &Value) -> Option<(String, String)> {
+        match value {
+            Value::Number(number) if !fits_javascript(&number.to_string()) => {
+                Some((path.to_owned(), number.to_string()))
+            }
+            Value::Array(items) => items
+                .iter()
+                .enumerate()
+                .find_map(|(index, item)| look(&below(path, &index.to_string()), item)),
+            Value::Object(fields) => fields.iter().find_map(|(key, item)| look(&below(path, key), item)),
+            _ => None,
+        }
+    }
+    look("", value)
+}
+
+/// Whether a number's text means the same decimal value after a trip through an IEEE 754 double.
+fn fits_javascript(text: &str) -> bool {
+    match text.parse::<f64>() {
+        Ok(double) if double.is_finite() => {
+            let integer = !text.contains(['.', 'e', 'E']);
+            if integer {
+                double.abs() <= crate::number::MAX_SAFE as f64
+            } else {
+                digits(text) == digits(&format!("{double:e}"))
+            }
+        }
+        _ => false,
+    }
+}
+
+/// A decimal number as its significant digits and the power of ten they stand at, so that `1.50`,
+/// `15e-1` and `1.5` are equal. An exponent that no double reaches is kept as it is: it equals nothing.
+fn digits(text: &str) -> (bool, String, i64) {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let exponent: i64 = exponent.trim_start_matches('+').parse().unwrap_or(i64::MAX / 2);
+    let negative = mantissa.starts_with('-');
+    let mantissa = mantissa.trim_start_matches('-');
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let trimmed = all.trim_end_matches('0');
+    let power = exponent - fraction.len() as i64 + (all.len() - trimmed.len()) as i64;
+    let significant = trimmed.trim_start_matches('0');
+    if significant.is_empty() {
+        return (negative, String::new(), 0);
+    }
+    (negative, significant.to_owned(), power)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn diff_names_the_deepest_place_and_escapes_it() {
+        let before = json!({"a": {"x/y": 1, "gone": true}, "list": [1, 2]});
+        let after = json!({"a": {"x/y": 2}, "list": [1, 2, 3], "new": null});
+        let found: Vec<_> = diff(&before, &after).into_iter().map(|c| (c.op, c.path)).collect();
+        assert_eq!(
+            found,
+            [
+                (Op::Replace, "/a/x~1y".to_owned()),
+                (Op::Remove, "/a/gone".to_owned()),
+                (Op::Add, "/list/2".to_owned()),
+                (Op::Add, "/new".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn numbers_that_javascript_cannot_hold_are_found() {
+        for (text, fits) in [
+            ("9007199254740991", true),
+            ("9007199254740992", false),
+            ("31.30", true),
+            ("0.1", true),
+            ("1e2", true),
+            ("0", true),
+            ("0.0", true),
+            ("0.1234567890123456789", false),
+            ("1e400", false),
+            ("12345678901234567890123456789012345678", false),
+        ] {
+            assert_eq!(fits_javascript(text), fits, "{text}");
+        }
+    }
+}
