@@ -198,10 +198,10 @@ where
         let of = Context { id: &event.aggregate_id, actor: &event.actor };
         let next = place.and_then(|()| A::evolve(state, &event.event, of));
         state = Some(next.map_err(|problem| ReduceError {
-            aggregate_id: event.aggregate_id.to_string(),
+            aggregate_id: event.aggregate_id.clone(),
             version: event.version,
-            event_id: event.id.to_string(),
-            event_name: event.name.to_string(),
+            event_id: event.id,
+            event_name: event.name.clone(),
             problem,
         })?);
         version = event.version;

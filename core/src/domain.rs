@@ -423,9 +423,9 @@ impl<A: Aggregate> Instance for Typed<A> {
             }
         })?;
         let drafts = events.iter().map(|event| {
-            variant::split(event).map(|(name, fields)| Draft { name, fields }).map_err(|message| {
-                Error::Invalid(vec![Issue { pointer: String::new(), message }])
-            })
+            variant::split(event)
+                .map(|(name, fields)| Draft { name, fields })
+                .map_err(|message| Error::Invalid(vec![Issue { pointer: String::new(), message }]))
         });
         drafts.collect()
     }

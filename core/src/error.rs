@@ -3,7 +3,10 @@
 //! *Invalid* is a command that is malformed: its sender must change it. *Rejected* is a well-formed
 //! command that a business rule refuses in the present state. The two are never mixed.
 
-use crate::event::Event;
+use crate::{
+    event::{Event, Text},
+    time::Ulid,
+};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt};
 
@@ -109,13 +112,13 @@ impl Rejection {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReduceError {
     /// The stream's aggregate.
-    pub aggregate_id: String,
+    pub aggregate_id: Text,
     /// The version that the event claims.
     pub version: u64,
     /// The event's id.
-    pub event_id: String,
+    pub event_id: Ulid,
     /// The event's name.
-    pub event_name: String,
+    pub event_name: Text,
     /// What is wrong with it.
     pub problem: Problem,
 }
@@ -171,10 +174,10 @@ impl Problem {
     /// The error that this problem is for that event.
     pub fn of(self, event: &Event) -> ReduceError {
         ReduceError {
-            aggregate_id: event.aggregate_id().to_string(),
+            aggregate_id: event.shared_aggregate_id().clone(),
             version: event.version(),
-            event_id: event.id().to_string(),
-            event_name: event.name().to_string(),
+            event_id: event.id(),
+            event_name: event.shared_name().clone(),
             problem: self,
         }
     }
@@ -202,7 +205,10 @@ impl fmt::Display for Problem {
                 write!(f, "`{field}` would leave the integers that JavaScript can hold (±2^53 − 1)")
             }
             Problem::TooNew { found, newest } => {
-                write!(f, "it has schema version {found}, and the newest known here is {newest}: update the reader")
+                write!(
+                    f,
+                    "it has schema version {found}, and the newest known here is {newest}: update the reader"
+                )
             }
             Problem::Other(message) => f.write_str(message),
         }
@@ -249,7 +255,10 @@ impl fmt::Display for Error {
                 write!(f, "it was to be created, and it exists at version {actual}")
             }
             Error::WrongVersion { expected, actual } => {
-                write!(f, "version {expected} was expected, and it is at version {actual}: load it again and decide anew")
+                write!(
+                    f,
+                    "version {expected} was expected, and it is at version {actual}: load it again and decide anew"
+                )
             }
             Error::Contention { attempts } => {
                 write!(f, "other writers won each of {attempts} attempts: try again later")

@@ -107,10 +107,8 @@ impl Event {
     /// As [`parse`](Self::parse).
     pub fn parse_shared(json: &str, shared: &mut Interner) -> Result<Event, Issue> {
         let json = json.trim();
-        let head: Envelope = serde_json::from_str(json).map_err(|error| Issue {
-            pointer: String::new(),
-            message: error.to_string(),
-        })?;
+        let head: Envelope = serde_json::from_str(json)
+            .map_err(|error| Issue { pointer: String::new(), message: error.to_string() })?;
         head.into_event(json, shared)
     }
 

@@ -337,19 +337,8 @@ impl Import {
     fn keep(&mut self, line: u32, event: Event) {
         self.events += 1;
         let log = &mut self.log;
-        let known = log.by_id.get(event.aggregate_id()).and_then(|index| log.streams.get_mut(*index));
-        match known {
-            Some(stream) if stream.aggregate_name() == event.aggregate() => stream.lines.push((line, event)),
-            Some(stream) => {
-                let message = format!(
-                    "left out: {} {} is known as a {} from line {}, and one aggregate is of one kind",
-                    event.aggregate(),
-                    event.aggregate_id(),
-                    stream.aggregate_name(),
-                    stream.lines.first().map_or(0, |(line, _)| *line),
-                );
-                self.problem(line, message);
-            }
+        match log.by_id.get(event.aggregate_id()).and_then(|index| log.streams.get_mut(*index)) {
+            Some(stream) => stream.lines.push((line, event)),
             None => {
                 log.by_id.insert(event.aggregate_id().to_owned(), log.streams.len());
                 log.streams.push(Stream { lines: vec![(line, event)], whole: 0 });
@@ -359,16 +348,44 @@ impl Import {
 }
 
 impl Stream {
+    /// The kind that most of its events name: one damaged line must not decide it.
+    fn kind(&self) -> String {
+        let mut counts: Vec<(&str, usize)> = Vec::new();
+        for event in self.events() {
+            match counts.iter_mut().find(|(name, _)| *name == event.aggregate()) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((event.aggregate(), 1)),
+            }
+        }
+        // The last of equals is taken: reversed, that is the one that came first.
+        let most = counts.iter().rev().max_by_key(|(_, count)| *count);
+        most.map_or_else(String::new, |(name, _)| (*name).to_owned())
+    }
+
     fn put_in_order(&mut self, problems: &mut Vec<LineProblem>) {
-        self.lines.sort_by_key(|(_, event)| event.version());
         let id = self.aggregate_id().to_owned();
+        let kind = self.kind();
+        self.lines.retain(|(line, event)| {
+            let same = *event.aggregate() == kind;
+            if !same {
+                let message =
+                    format!("left out: {id} is a {} here and a {kind} in most lines", event.aggregate());
+                problems.push(LineProblem { line: *line, message });
+            }
+            same
+        });
+        self.lines.sort_by_key(|(_, event)| event.version());
         let mut kept: Vec<(u32, Event)> = Vec::with_capacity(self.lines.len());
         let mut gap = false;
         for (line, event) in mem::take(&mut self.lines) {
             let version = event.version();
             match kept.last() {
                 Some((first, twin)) if twin.version() == version => {
-                    let same = if twin.id() == event.id() { "the same event stands" } else { "another event of this version stands" };
+                    let same = if twin.id() == event.id() {
+                        "the same event stands"
+                    } else {
+                        "another event of this version stands"
+                    };
                     let message = format!("left out: {same} in line {first} (version {version} of {id})");
                     problems.push(LineProblem { line, message });
                     continue;
@@ -382,7 +399,9 @@ impl Stream {
                             (first, last) if first == last => format!("version {first} is missing"),
                             (first, last) => format!("versions {first} to {last} are missing"),
                         };
-                        let message = format!("a gap: {missing} before version {version} of {id}, whose replay ends there");
+                        let message = format!(
+                            "a gap: {missing} before version {version} of {id}, whose replay ends there"
+                        );
                         problems.push(LineProblem { line, message });
                     }
                 }
@@ -456,7 +475,11 @@ enum Mode {
     Start,
     Lines,
     /// In an array: how deep inside its element, and whether in a string there, behind a backslash.
-    Array { depth: u32, string: bool, escaped: bool },
+    Array {
+        depth: u32,
+        string: bool,
+        escaped: bool,
+    },
     /// Behind the end of the array.
     End,
 }
@@ -587,7 +610,10 @@ mod tests {
         let log = EventLog::from_bytes(bytes);
         let found: Vec<_> = log.problems().iter().map(|p| (p.line, p.message.as_str())).collect();
         let same = found.len() == problems.len()
-            && found.iter().zip(problems).all(|(found, expected)| found.0 == expected.0 && found.1.contains(expected.1));
+            && found
+                .iter()
+                .zip(problems)
+                .all(|(found, expected)| found.0 == expected.0 && found.1.contains(expected.1));
         assert!(same, "found {found:#?}");
         assert_eq!(log.len(), events);
         // In single bytes it reads the same.
@@ -617,7 +643,16 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_with_its_line_and_the_rest_is_kept() {
-        let text = [line("a", 1), "{\"broken".into(), line("a", 2), line("a", 2), line("b", 3), line("a", 4), String::new()].join("\n");
+        let text = [
+            line("a", 1),
+            "{\"broken".into(),
+            line("a", 2),
+            line("a", 2),
+            line("b", 3),
+            line("a", 4),
+            String::new(),
+        ]
+        .join("\n");
         let log = check(
             text.as_bytes(),
             4,
@@ -635,7 +670,11 @@ mod tests {
         let array = format!("[{},\n{{\"x\": oops}},\n{}", line("a", 1), line("a", 2));
         check(array.as_bytes(), 2, &[(2, "expected value"), (3, "without its closing bracket")]);
         let other = line("a", 2).replace("\"A\"", "\"B\"");
-        check(format!("{}\n{other}", line("a", 1)).as_bytes(), 1, &[(2, "one aggregate is of one kind")]);
+        check(
+            format!("{}\n{other}", line("a", 1)).as_bytes(),
+            1,
+            &[(2, "a is a B here and a A in most lines")],
+        );
         check(&[line("a", 1).as_bytes(), b"\n\xff\xfe{}\n"].concat(), 1, &[(2, "no UTF-8")]);
         check(b"", 0, &[]);
         check(b"\x1f", 0, &[(1, "left out")]);

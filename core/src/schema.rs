@@ -308,7 +308,10 @@ mod tests {
             &[
                 ("/id", "expected some text, found none"),
                 ("/mail", "expected an e-mail address such as ada@example.com, found \"a b@c\""),
-                ("/currency", "expected a currency of three capital letters such as EUR (ISO 4217), found \"eur\""),
+                (
+                    "/currency",
+                    "expected a currency of three capital letters such as EUR (ISO 4217), found \"eur\"",
+                ),
                 ("/items", "expected 1 or more, found a list of 0"),
                 ("/x~1y", "no such field; there are: id, mail, currency, items"),
             ],

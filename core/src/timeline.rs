@@ -110,7 +110,7 @@ impl Timeline {
     fn admit(&mut self, head: Box<dyn Instance>, event: Event) -> Result<Box<dyn Instance>, ReduceError> {
         let next = head.apply(&event).inspect_err(|error| self.problem = Some(error.clone()))?;
         self.events.push(event);
-        if self.events.len() % KEYFRAME_EVERY == 0 {
+        if self.events.len().is_multiple_of(KEYFRAME_EVERY) {
             let before = self.keyframes.last().map_or(0, |keyframe| keyframe.latest);
             let block = self.events.iter().rev().take(KEYFRAME_EVERY).map(Event::time);
             let latest = block.max().unwrap_or(0).max(before);
@@ -236,7 +236,8 @@ impl Timeline {
         let mut edits: Vec<&Edit> = edits.iter().collect();
         edits.sort_by_key(|edit| std::cmp::Reverse(edit.place()));
         for edit in edits {
-            let (first, last) = if matches!(edit, Edit::Insert { .. }) { (0, self.len()) } else { (1, self.len()) };
+            let (first, last) =
+                if matches!(edit, Edit::Insert { .. }) { (0, self.len()) } else { (1, self.len()) };
             let place = edit.place();
             if place < first || place > last {
                 let message = format!("expected a version from {first} to {last}, found {place}");

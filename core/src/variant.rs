@@ -49,9 +49,8 @@ where
     }
     let mut track = serde_path_to_error::Track::new();
     let tracked = serde_path_to_error::Deserializer::new(fields, &mut track);
-    T::deserialize(Variant { name, fields: tracked }).map_err(|error| {
-        Unfit::Fields(Issue { pointer: pointer(&track.path()), message: error.to_string() })
-    })
+    T::deserialize(Variant { name, fields: tracked })
+        .map_err(|error| Unfit::Fields(Issue { pointer: pointer(&track.path()), message: error.to_string() }))
 }
 
 /// Serde's path to a place as a JSON pointer.
@@ -180,7 +179,10 @@ mod tests {
         assert_eq!(from_text("Stopped", "{}").ok(), Some(Things::Stopped {}));
         assert_eq!(names::<Things>(), ["Moved", "Stopped"]);
         let (name, fields) = split(&Things::Moved { to: vec![3] }).unwrap();
-        assert_eq!((name.as_str(), from_object(&name, &fields).ok()), ("Moved", Some(Things::Moved { to: vec![3] })));
+        assert_eq!(
+            (name.as_str(), from_object(&name, &fields).ok()),
+            ("Moved", Some(Things::Moved { to: vec![3] }))
+        );
     }
 
     #[test]

@@ -265,7 +265,8 @@ pub struct BankAccount;
 
 impl Aggregate for BankAccount {
     const NAME: &'static str = "BankAccount";
-    const FINGERPRINT: u64 = fingerprint(&[include_bytes!("bank_account.rs"), include_bytes!("../number.rs")]);
+    const FINGERPRINT: u64 =
+        fingerprint(&[include_bytes!("bank_account.rs"), include_bytes!("../number.rs")]);
     type Command = BankAccountCommand;
     type Event = BankAccountEvent;
     type State = Account;
@@ -300,7 +301,10 @@ impl Aggregate for BankAccount {
                 TransferReversed { transfer_id, amount, reason }
             }
             (Account { status: AccountStatus::Closed, .. }, _) => {
-                return Err(Rejection::new("account-closed", "The account was closed: its money moves no more."));
+                return Err(Rejection::new(
+                    "account-closed",
+                    "The account was closed: its money moves no more.",
+                ));
             }
             (_, Deposit { amount, .. }) if amount.get() > DEPOSIT_LIMIT => {
                 return Err(Rejection::new("deposit-limit", "One deposit is 1,000,000.00 at the most."));
@@ -327,7 +331,9 @@ impl Aggregate for BankAccount {
             (_, InitiateTransfer { destination_account_id, .. }) if destination_account_id == of.id => {
                 return Err(Rejection::new("transfer-to-self", "A transfer goes to another account."));
             }
-            (account, InitiateTransfer { transfer_id, .. }) if account.pending_transfers.contains_key(&transfer_id) => {
+            (account, InitiateTransfer { transfer_id, .. })
+                if account.pending_transfers.contains_key(&transfer_id) =>
+            {
                 let message = "A transfer with this id is pending: each has an id of its own.";
                 return Err(Rejection::new("transfer-exists", message));
             }
@@ -348,7 +354,11 @@ impl Aggregate for BankAccount {
         Ok(vec![event])
     }
 
-    fn evolve(account: Option<Account>, event: &BankAccountEvent, _: Context<'_>) -> Result<Account, Problem> {
+    fn evolve(
+        account: Option<Account>,
+        event: &BankAccountEvent,
+        _: Context<'_>,
+    ) -> Result<Account, Problem> {
         use BankAccountEvent::*;
         let Some(mut account) = account else {
             return match event {
@@ -371,7 +381,10 @@ impl Aggregate for BankAccount {
                 Some(account.balance)
             }
             TransferInitiated { transfer_id, destination_account_id, amount } => {
-                let transfer = PendingTransfer { destination_account_id: destination_account_id.clone(), amount: *amount };
+                let transfer = PendingTransfer {
+                    destination_account_id: destination_account_id.clone(),
+                    amount: *amount,
+                };
                 account.pending_transfers.insert(transfer_id.clone(), transfer);
                 account.balance.minus(*amount)
             }
@@ -404,7 +417,8 @@ impl Aggregate for BankAccount {
 
 impl Account {
     fn with(&self, amount: Amount) -> Result<Cents, Rejection> {
-        let too_much = || Rejection::new("balance-out-of-range", "The balance would not be a safe integer of cents.");
+        let too_much =
+            || Rejection::new("balance-out-of-range", "The balance would not be a safe integer of cents.");
         self.balance.plus(amount).ok_or_else(too_much)
     }
 
@@ -412,7 +426,8 @@ impl Account {
         if amount.get() <= self.balance.get() {
             return Ok(());
         }
-        let message = format!("The balance is {} cents, {amount} were asked for: there is no overdraft.", self.balance);
+        let message =
+            format!("The balance is {} cents, {amount} were asked for: there is no overdraft.", self.balance);
         Err(Rejection::new("insufficient-funds", message))
     }
 

@@ -69,7 +69,11 @@ impl Aggregate for BlogPost {
     type Event = BlogPostEvent;
     type State = Post;
 
-    fn decide(post: Option<&Post>, command: BlogPostCommand, _: Context<'_>) -> Result<Vec<BlogPostEvent>, Rejection> {
+    fn decide(
+        post: Option<&Post>,
+        command: BlogPostCommand,
+        _: Context<'_>,
+    ) -> Result<Vec<BlogPostEvent>, Rejection> {
         use BlogPostCommand::*;
         use BlogPostEvent::*;
         let event = match (post, command) {

@@ -53,7 +53,13 @@ impl Domain for Generic {
     }
 
     fn start(&self, id: &str) -> Box<dyn Instance> {
-        Box::new(Log { id: id.into(), aggregate: None, meta: None, fields: Object::new(), counts: Object::new() })
+        Box::new(Log {
+            id: id.into(),
+            aggregate: None,
+            meta: None,
+            fields: Object::new(),
+            counts: Object::new(),
+        })
     }
 
     fn resume(&self, snapshot: &Snapshot) -> Result<Box<dyn Instance>, SnapshotError> {

@@ -5,6 +5,7 @@ pub mod blog_post;
 pub mod customer;
 pub mod generic;
 pub mod order;
+pub mod transfer;
 
 use crate::domain::{Compiled, Domain};
 

@@ -115,10 +115,15 @@ impl Aggregate for Order {
     type Event = OrderEvent;
     type State = Purchase;
 
-    fn decide(order: Option<&Purchase>, command: OrderCommand, _: Context<'_>) -> Result<Vec<OrderEvent>, Rejection> {
+    fn decide(
+        order: Option<&Purchase>,
+        command: OrderCommand,
+        _: Context<'_>,
+    ) -> Result<Vec<OrderEvent>, Rejection> {
         use OrderCommand::*;
         use OrderEvent::*;
-        let too_much = || Rejection::new("total-out-of-range", "The total would not be a safe integer of cents.");
+        let too_much =
+            || Rejection::new("total-out-of-range", "The total would not be a safe integer of cents.");
         let not_pending = || Rejection::new("not-pending", "The order was confirmed: it changes no more.");
         let event = match (order, command) {
             (None, Create { items, .. }) if items.is_empty() => {

@@ -7,14 +7,9 @@
 pub mod contract;
 mod memory;
 
-pub use memory::{MemoryStore, Stored};
+pub use memory::{MemoryStore, SNAPSHOT_EVERY, Stored};
 
-use crate::{
-    aggregate::Meta,
-    domain::Snapshot,
-    event::Event,
-    time::Millis,
-};
+use crate::{aggregate::Meta, domain::Snapshot, event::Event, time::Millis};
 
 /// The most events that one commit can hold. DynamoDB takes 100 items in a transaction: the aggregate's
 /// row, these, and one record.

@@ -1,0 +1,304 @@
+//! Projections: read models that are folded from events as these are delivered: twice, out of order, or
+//! with one among them that cannot be applied.
+//!
+//! A [`Projection`] is a pure function from a row and an event to the row after it. A [`Projector`] is
+//! the machine around it: each event takes effect once, in the order of its stream; an event that fails
+//! is tried again, and then parked as a [`DeadLetter`] while the rest goes on; a new generation can be
+//! built beside the live one and swapped in.
+
+use crate::{event::Event, time::Millis, value::Object};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    mem,
+};
+
+/// How many events are applied at once where nothing else is asked for.
+pub const BATCH: usize = 50;
+/// How often an event is tried before it is parked.
+pub const ATTEMPTS: u32 = 5;
+/// The wait between two attempts, in milliseconds.
+pub const RETRY_AFTER: Millis = 1_000;
+
+/// A read model with a row for each aggregate of one kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Projection {
+    /// Its name.
+    pub name: &'static str,
+    /// The kind of aggregate whose events it follows.
+    pub aggregate: &'static str,
+    /// The row after an event; none where there is none (any more).
+    ///
+    /// # Errors
+    /// Why the event cannot be applied.
+    pub apply: fn(Option<Object>, &Event) -> Result<Option<Object>, String>,
+}
+
+/// An event that could not be applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetter {
+    /// The event.
+    pub event: Event,
+    /// Why its last attempt failed.
+    pub error: String,
+    /// How many attempts there were.
+    pub attempts: u32,
+}
+
+/// What a read model has seen of each stream: the version up to which events were applied or parked.
+pub type Checkpoint = BTreeMap<String, u64>;
+
+/// How far a read model is behind the events that were delivered to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lag {
+    /// How many events wait.
+    pub events: u64,
+    /// The time of the oldest of them, in milliseconds since the epoch.
+    pub since: Option<Millis>,
+}
+
+/// A projection at work.
+///
+/// ```
+/// use rewound_core::{event::Event, projection::Projector, views};
+/// let opened = Event::parse(r#"{"eventId":"01K1RZXKEYCYQ5MSEQJ4Z5JNDE","eventName":"AccountOpened","aggregateName":"BankAccount","aggregateId":"a","aggregateVersion":1,"actorId":"ada","accountHolderId":"ada","initialDeposit":100,"currency":"EUR"}"#).unwrap();
+/// let mut balances = Projector::new(views::ACCOUNT_BALANCES);
+/// balances.deliver(opened.clone());
+/// balances.deliver(opened); // twice is once
+/// assert_eq!(balances.run(0, 50), 1);
+/// assert_eq!(balances.rows()["a"]["balance"], 100);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Projector {
+    projection: Projection,
+    paused: bool,
+    live: Generation,
+    next: Option<Generation>,
+}
+
+/// One build of a read model.
+#[derive(Debug, Clone, Default)]
+struct Generation {
+    rows: BTreeMap<String, Object>,
+    checkpoint: Checkpoint,
+    /// What was delivered and neither applied nor parked, by stream and version.
+    waiting: BTreeMap<(String, u64), Event>,
+    /// The streams whose next event failed: how often, and when it is tried again.
+    failing: BTreeMap<String, (u32, Millis)>,
+    dead: Vec<DeadLetter>,
+}
+
+impl Projector {
+    /// A read model that has seen nothing.
+    pub fn new(projection: Projection) -> Self {
+        Self { projection, paused: false, live: Generation::default(), next: None }
+    }
+
+    /// The projection at work.
+    pub fn projection(&self) -> &Projection {
+        &self.projection
+    }
+
+    /// Takes an event in. One that was seen before, or is no business of this projection, is let go;
+    /// one whose predecessors are missing waits for them.
+    pub fn deliver(&mut self, event: Event) {
+        if event.aggregate() == self.projection.aggregate {
+            if let Some(next) = &mut self.next {
+                next.deliver(event.clone());
+            }
+            self.live.deliver(event);
+        }
+    }
+
+    /// Applies up to `batch` of the events that are next in their streams, and gives how many it
+    /// applied or parked. `now` decides which of those that failed are tried again. A generation that
+    /// is being rebuilt works even while the live one is paused.
+    pub fn run(&mut self, now: Millis, batch: usize) -> usize {
+        if let Some(next) = &mut self.next {
+            next.run(&self.projection, now, batch);
+        }
+        if self.paused { 0 } else { self.live.run(&self.projection, now, batch) }
+    }
+
+    /// Stops applying until [`resume`](Self::resume); what is delivered waits.
+    pub fn pause(&mut self) {
+        self.paused = true;
+    }
+
+    /// Goes on.
+    pub fn resume(&mut self) {
+        self.paused = false;
+    }
+
+    /// Whether it is paused.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// The rows, by the id of their aggregate.
+    pub fn rows(&self) -> &BTreeMap<String, Object> {
+        &self.live.rows
+    }
+
+    /// What it has seen.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.live.checkpoint
+    }
+
+    /// How far it is behind.
+    pub fn lag(&self) -> Lag {
+        self.live.lag()
+    }
+
+    /// The events that it parked.
+    pub fn dead_letters(&self) -> &[DeadLetter] {
+        &self.live.dead
+    }
+
+    /// When the next failed event is tried again, if one waits for that.
+    pub fn wakes_at(&self) -> Option<Millis> {
+        self.live.failing.values().map(|(_, at)| *at).min()
+    }
+
+    /// Tries a parked event once more; it leaves the dead letters if it can be applied now. Events that
+    /// came after it in its stream have been applied: where their order matters, rebuild instead.
+    ///
+    /// # Errors
+    /// Why it still cannot be applied, or that there is no such dead letter.
+    pub fn retry(&mut self, index: usize) -> Result<(), String> {
+        let letter = self.live.dead.get_mut(index).ok_or("there is no such dead letter")?;
+        let id = letter.event.aggregate_id().to_owned();
+        match (self.projection.apply)(self.live.rows.get(&id).cloned(), &letter.event) {
+            Ok(row) => {
+                self.live.put(id, row);
+                self.live.dead.remove(index);
+                Ok(())
+            }
+            Err(error) => {
+                letter.attempts += 1;
+                letter.error.clone_from(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives a parked event up, and gives it back.
+    pub fn skip(&mut self, index: usize) -> Option<DeadLetter> {
+        (index < self.live.dead.len()).then(|| self.live.dead.remove(index))
+    }
+
+    /// Begins to build the read model anew beside the live one, perhaps by another function.
+    /// [`replay`](Self::replay) feeds it the history; what is delivered meanwhile goes to both.
+    pub fn rebuild(&mut self) {
+        self.next = Some(Generation::default());
+    }
+
+    /// Feeds an event of the history to the generation that is being built.
+    pub fn replay(&mut self, event: Event) {
+        if let Some(next) = &mut self.next
+            && event.aggregate() == self.projection.aggregate
+        {
+            next.deliver(event);
+        }
+    }
+
+    /// How far the generation that is being built is behind the live one, in events; none where none
+    /// is being built.
+    pub fn rebuild_lag(&self) -> Option<u64> {
+        let next = self.next.as_ref()?;
+        let behind = self
+            .live
+            .checkpoint
+            .iter()
+            .map(|(id, version)| version.saturating_sub(next.checkpoint.get(id).copied().unwrap_or(0)));
+        Some(behind.sum())
+    }
+
+    /// Puts the new generation in the live one's place; what the live one was still waiting for goes
+    /// with it.
+    ///
+    /// # Errors
+    /// How many events the new one is behind, where it has not caught up.
+    pub fn swap(&mut self) -> Result<(), u64> {
+        match (self.rebuild_lag(), self.next.take()) {
+            (Some(0), Some(mut next)) => {
+                let waiting = mem::take(&mut self.live.waiting);
+                waiting.into_values().for_each(|event| next.deliver(event));
+                self.live = next;
+                Ok(())
+            }
+            (behind, next) => {
+                self.next = next;
+                Err(behind.unwrap_or(0))
+            }
+        }
+    }
+}
+
+impl Generation {
+    fn deliver(&mut self, event: Event) {
+        let id = event.aggregate_id().to_owned();
+        if event.version() > self.checkpoint.get(&id).copied().unwrap_or(0) {
+            self.waiting.entry((id, event.version())).or_insert(event);
+        }
+    }
+
+    fn run(&mut self, projection: &Projection, now: Millis, batch: usize) -> usize {
+        let mut done = 0;
+        // Streams take turns by their ids; within one, versions follow each other.
+        let mut from: Option<(String, u64)> = None;
+        while done < batch {
+            let key = match &from {
+                None => self.waiting.keys().next().cloned(),
+                Some(last) => {
+                    let behind = (std::ops::Bound::Excluded(last.clone()), std::ops::Bound::Unbounded);
+                    self.waiting.range(behind).next().map(|(key, _)| key.clone())
+                }
+            };
+            let Some(key) = key else { break };
+            if self.is_next(&key, now) {
+                done += self.try_one(projection, &key, now);
+            }
+            from = Some(key);
+        }
+        done
+    }
+
+    fn is_next(&self, (id, version): &(String, u64), now: Millis) -> bool {
+        let due = self.failing.get(id).is_none_or(|(_, at)| *at <= now);
+        due && *version == self.checkpoint.get(id).copied().unwrap_or(0) + 1
+    }
+
+    /// Tries the event; gives 1 where it was applied or parked, 0 where it will be tried again.
+    fn try_one(&mut self, projection: &Projection, key: &(String, u64), now: Millis) -> usize {
+        let (id, version) = key;
+        let Entry::Occupied(waiting) = self.waiting.entry(key.clone()) else { return 0 };
+        match (projection.apply)(self.rows.get(id).cloned(), waiting.get()) {
+            Ok(row) => {
+                waiting.remove();
+                self.put(id.clone(), row);
+            }
+            Err(error) => {
+                let attempts = self.failing.get(id).map_or(0, |(attempts, _)| *attempts) + 1;
+                if attempts < ATTEMPTS {
+                    self.failing.insert(id.clone(), (attempts, now.saturating_add(RETRY_AFTER)));
+                    return 0;
+                }
+                self.dead.push(DeadLetter { event: waiting.remove(), error, attempts });
+            }
+        }
+        self.failing.remove(id);
+        self.checkpoint.insert(id.clone(), *version);
+        1
+    }
+
+    fn put(&mut self, id: String, row: Option<Object>) {
+        match row {
+            Some(row) => self.rows.insert(id, row),
+            None => self.rows.remove(&id),
+        };
+    }
+
+    fn lag(&self) -> Lag {
+        Lag { events: self.waiting.len() as u64, since: self.waiting.values().map(Event::time).min() }
+    }
+}

@@ -1,0 +1,243 @@
+//! The claims that the simulator has to bear out, and a store that has to fail them.
+//!
+//! `REWOUND_FULL=1` plays ten times as many storms.
+#![allow(clippy::disallowed_macros, reason = "a test may say how much it tried")]
+
+use rewound_core::{
+    domain::Command,
+    event::Event,
+    sim::{Faults, Report, Task, World, Writer, audit, explore, storm},
+    store::{MemoryStore, Reply, Request, Store},
+};
+use serde_json::{Value, json};
+
+fn task(id: &str, name: &str, fields: Value) -> Task {
+    Task::new("BankAccount", id, Command::new(name, fields).unwrap())
+}
+
+fn open(id: &str, deposit: i64) -> Task {
+    task(id, "Open", json!({"accountHolderId": id, "currency": "EUR", "initialDeposit": deposit}))
+}
+
+fn deposit(id: &str, amount: i64) -> Task {
+    task(id, "Deposit", json!({"amount": amount, "transactionReference": "in"}))
+}
+
+fn withdraw(id: &str, amount: i64) -> Task {
+    task(id, "Withdraw", json!({"amount": amount, "transactionReference": "out"}))
+}
+
+fn transfer(from: &str, to: &str, transfer: &str, amount: i64) -> Task {
+    task(
+        from,
+        "InitiateTransfer",
+        json!({"transferId": transfer, "destinationAccountId": to, "amount": amount}),
+    )
+}
+
+/// Three writers on one account of 100.00: two want to withdraw 60.00, one deposits 10.00.
+fn race<S: Store>(store: S, retries: u32) -> World<S> {
+    let writer = |name: &str, task| Writer::new(name, retries, [task]);
+    World::new(
+        store,
+        [open("a", 10_000)],
+        [
+            writer("ann", withdraw("a", 6_000)),
+            writer("bob", withdraw("a", 6_000)),
+            writer("cyd", deposit("a", 1_000)),
+        ],
+    )
+}
+
+fn words(report: &Report) -> Vec<Vec<&str>> {
+    report.outcomes.iter().map(|o| o.words[1..].iter().map(|words| words[0].as_str()).collect()).collect()
+}
+
+#[test]
+fn every_interleaving_of_three_writers_keeps_the_books() {
+    for rows in [1, 100] {
+        let world = race(MemoryStore::with_snapshots(rows), 2);
+        let report = explore(&world, 100_000, &|world| audit(world, &world.store));
+        assert!(report.complete);
+        println!("rows every {rows}: {} interleavings, {} states", report.interleavings, report.states);
+        for outcome in &report.outcomes {
+            assert_eq!(outcome.violations, [""; 0], "after {:?}", outcome.shortest);
+        }
+        // Two retries are enough for three writers, so nobody gives up: one withdrawal wins, the other
+        // is refused, and the deposit always arrives.
+        assert_eq!(
+            words(&report),
+            [
+                ["committed", "insufficient-funds", "committed"],
+                ["insufficient-funds", "committed", "committed"]
+            ]
+        );
+        // Merging equal states changes no count: without merging there are as many orders.
+        assert_eq!(report.interleavings, count(&world));
+    }
+}
+
+/// Every order, one by one.
+fn count(world: &World<MemoryStore>) -> u128 {
+    let waiting: Vec<usize> = world.waiting().collect();
+    if waiting.is_empty() {
+        return 1;
+    }
+    let step = |writer| {
+        let mut next = world.clone();
+        next.step(writer);
+        count(&next)
+    };
+    waiting.into_iter().map(step).sum()
+}
+
+#[test]
+fn without_retries_some_orders_end_in_contention_and_none_loses_money() {
+    let report = explore(&race(MemoryStore::new(), 0), 100_000, &|world| audit(world, &world.store));
+    assert!(report.complete);
+    assert!(report.outcomes.iter().all(|outcome| outcome.violations.is_empty()), "{report:#?}");
+    let contention =
+        report.outcomes.iter().filter(|o| o.words.iter().flatten().any(|word| word == "contention"));
+    assert!(contention.count() > 0, "{report:#?}");
+}
+
+#[test]
+fn pinned_versions_let_one_writer_win() {
+    let pinned = |name: &str| Writer::new(name, 2, [deposit("a", 1).at_version(1)]);
+    let world = World::new(MemoryStore::new(), [open("a", 0)], [pinned("ann"), pinned("bob")]);
+    let report = explore(&world, 10_000, &|world| audit(world, &world.store));
+    assert_eq!(words(&report), [["committed", "wrong-version"], ["wrong-version", "committed"]]);
+}
+
+#[test]
+fn one_key_of_two_racing_writers_takes_effect_once() {
+    // The same client twice: its first request hangs, and it sends another with the same key.
+    let writer = || Writer::new("ann", 2, [deposit("a", 500).with_key("k")]);
+    let world = World::new(MemoryStore::new(), [open("a", 0)], [writer(), writer()]);
+    let report = explore(&world, 10_000, &|world| {
+        let stream = &world.store.stream("BankAccount", "a").unwrap().events;
+        if stream.len() == 2 { vec![] } else { vec![format!("{} events", stream.len())] }
+    });
+    assert!(report.outcomes.iter().all(|outcome| outcome.violations.is_empty()), "{report:#?}");
+    assert_eq!(words(&report), [["committed", "repeated"], ["repeated", "committed"]]);
+}
+
+/// A few accounts, a few writers, each with some commands of every kind.
+fn town<S: Store>(store: S, seed: u64) -> World<S> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let accounts = ["a", "b", "c"];
+    let closed = task("z", "Close", json!({"reason": "moved"}));
+    let dollars = task("d", "Open", json!({"accountHolderId": "d", "currency": "USD", "initialDeposit": 0}));
+    let setup = accounts.map(|id| open(id, 10_000)).into_iter().chain([open("z", 0), closed, dollars]);
+    let writers: Vec<Writer> = (0..rng.usize(2..5))
+        .map(|writer| {
+            let mut pick = || accounts[rng.usize(0..3)];
+            let (from, to, third) = (pick(), pick(), pick());
+            let mut tasks = Vec::new();
+            for index in 0..rng.usize(1..5) {
+                let amount = rng.i64(1..6_000);
+                let name = format!("{writer}-{index}");
+                let new = match rng.u32(0..8) {
+                    0 | 1 => deposit(from, amount),
+                    2 | 3 => withdraw(from, amount),
+                    // To a closed account, one in another currency, one that does not exist, or itself.
+                    4 => transfer(from, ["z", "d", "nobody", from][rng.usize(0..4)], &name, amount),
+                    _ => transfer(third, to, &name, amount),
+                };
+                // Some commands are sent once, some with a key, some twice with the same key. A transfer
+                // always has one: its saga starts where its sender knows that it was initiated.
+                match rng.u32(0..3) {
+                    0 if new.command.name != "InitiateTransfer" => tasks.push(new),
+                    1 => tasks.push(new.with_key(name)),
+                    _ => tasks.extend([new.clone().with_key(name.clone()), new.with_key(name)]),
+                }
+            }
+            Writer::new(&format!("w{writer}"), 3, tasks)
+        })
+        .collect();
+    World::new(store, setup, writers)
+}
+
+#[test]
+fn money_and_history_survive_every_storm() {
+    let full = std::env::var_os("REWOUND_FULL").is_some();
+    let storms = if full { 100_000 } else { 10_000 };
+    let (mut ends, mut events) = (std::collections::BTreeMap::<String, u32>::new(), 0);
+    for seed in 0..storms {
+        let mut world = town(MemoryStore::with_snapshots([1, 3, 100][seed as usize % 3]), seed);
+        storm(&mut world, seed, &Faults::ALL, 5_000).unwrap();
+        let wrong = audit(&world, &world.store);
+        assert_eq!(wrong, [""; 0], "seed {seed}");
+        for ended in world.writers().iter().flat_map(Writer::ended) {
+            *ends.entry(ended.word()).or_default() += 1;
+        }
+        events += world.store.streams().map(|(.., stored)| stored.events.len()).sum::<usize>();
+    }
+    println!("{storms} storms, {events} events: {ends:?}");
+    // The storms are no breeze: everything that can happen to a command happened.
+    for word in [
+        "committed",
+        "repeated",
+        "insufficient-funds",
+        "uncertain",
+        "contention",
+        "not-found",
+        "account-closed",
+        "currency-mismatch",
+        "transfer-to-self",
+    ] {
+        assert!(ends.contains_key(word), "no command ended as {word}: {ends:?}");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_storm() {
+    let play = |seed| {
+        let mut world = town(MemoryStore::new(), 7);
+        storm(&mut world, seed, &Faults::ALL, 5_000).unwrap();
+        format!("{world:?}")
+    };
+    assert_eq!(play(1), play(1));
+    assert_ne!(play(1), play(2));
+}
+
+/// A store that ignores the expected version: what was decided on an old state is appended all the same.
+#[derive(Debug, Clone)]
+struct Broken(MemoryStore);
+
+impl Store for Broken {
+    fn answer(&mut self, request: &Request) -> Reply {
+        let Request::Commit(commit) = request else { return self.0.answer(request) };
+        let stored = self.0.stream(&commit.aggregate, &commit.id);
+        let head = stored.map_or(0, |stored| stored.events.len() as u64);
+        let mut moved = commit.clone();
+        moved.expected = head;
+        moved.events =
+            (head + 1..).zip(&commit.events).map(|(version, event)| renumbered(event, version)).collect();
+        moved.snapshot.meta.version = head + commit.events.len() as u64;
+        self.0.answer(&Request::Commit(moved))
+    }
+}
+
+fn renumbered(event: &Event, version: u64) -> Event {
+    let mut fields = event.fields();
+    fields.insert("aggregateVersion".into(), version.into());
+    Event::parse(&Value::Object(fields).to_string()).unwrap()
+}
+
+/// The test of the tests.
+#[test]
+fn a_store_that_ignores_the_expected_version_is_found_out() {
+    let world = race(Broken(MemoryStore::with_snapshots(1)), 2);
+    let report = explore(&world, 100_000, &|world| audit(world, &world.store.0));
+    let mut violations = report.outcomes.iter().flat_map(|outcome| &outcome.violations);
+    assert!(violations.any(|wrong| wrong.contains("is overdrawn: -1000")), "{report:#?}");
+
+    let found = (0..200).filter(|seed| {
+        let mut world = town(Broken(MemoryStore::with_snapshots(1)), *seed);
+        let done = storm(&mut world, *seed, &Faults::ALL, 5_000);
+        done.is_err() || !audit(&world, &world.store.0).is_empty()
+    });
+    let found = found.count();
+    assert!(found > 100, "only {found} of 200 storms found the broken store");
+}
