@@ -1,0 +1,134 @@
+//! The WebAssembly side of `cargo xtask bench`: one long bank account, folded and travelled.
+
+use rewound_core::{
+    aggregate::{Aggregate, Decoded, decode, reduce},
+    domain::Snapshot,
+    domains::{
+        self,
+        bank_account::{BankAccount, BankAccountEvent},
+    },
+    event::{Event, Interner},
+    time::Ulid,
+    timeline::Timeline,
+};
+use serde_json::{Value, json};
+use wasm_bindgen::prelude::*;
+
+/// The account whose stream is measured.
+const ID: &str = "01K1RZXKEWDX1ESHFJVDHDWM2E";
+
+/// One stream of a bank account, the same for the same count and seed.
+#[wasm_bindgen]
+pub struct Bench {
+    events: Vec<Event>,
+    decoded: Vec<Decoded<BankAccountEvent>>,
+    timeline: Option<Timeline>,
+}
+
+#[wasm_bindgen]
+impl Bench {
+    /// A stream of `count` events: an opening, then deposits, withdrawals, and transfers that go out, come
+    /// in, arrive or come back.
+    #[wasm_bindgen(constructor)]
+    pub fn new(count: u32, seed: u32) -> Result<Bench, String> {
+        let mut shared = Interner::default();
+        let mut events = Vec::with_capacity(count as usize);
+        for (version, (name, payload)) in (1..=u64::from(count)).zip(history(u64::from(seed))) {
+            let id = Ulid::from_parts(1_754_000_000_000 + version * 1_000, u128::from(version));
+            let mut fields = json!({
+                "eventId": id.to_string(),
+                "eventName": name,
+                "aggregateName": BankAccount::NAME,
+                "aggregateId": ID,
+                "aggregateVersion": version,
+                "actorId": format!("user-{}", version % 7),
+            });
+            if let (Value::Object(fields), Value::Object(payload)) = (&mut fields, payload) {
+                fields.extend(payload);
+            }
+            let event = Event::parse_shared(&fields.to_string(), &mut shared);
+            events.push(event.map_err(|issue| issue.to_string())?);
+        }
+        let decoded = events.iter().map(decode::<BankAccount>).collect::<Result<_, _>>();
+        Ok(Bench { events, decoded: decoded.map_err(|error| error.to_string())?, timeline: None })
+    }
+
+    /// The events from one index up to another as a JSON array, for the JavaScript side to parse.
+    #[wasm_bindgen(js_name = eventsJson)]
+    pub fn events_json(&self, from: usize, to: usize) -> String {
+        let events = self.events.get(from..to.min(self.events.len())).unwrap_or_default();
+        let items: Vec<&str> = events.iter().map(Event::as_json).collect();
+        format!("[{}]", items.join(","))
+    }
+
+    /// Folds all events, which are decoded already; gives the state as JSON, with `$meta`.
+    pub fn fold(&self) -> Result<String, String> {
+        let folded = reduce::<BankAccount>(None, &self.decoded).map_err(|error| error.to_string())?;
+        let folded = folded.ok_or("there are no events")?;
+        let state = serde_json::to_value(&folded.state).map_err(|error| error.to_string())?;
+        let state = state.as_object().cloned().unwrap_or_default();
+        let snapshot = Snapshot { meta: folded.meta, state, fingerprint: BankAccount::FINGERPRINT };
+        Ok(snapshot.to_json().to_string())
+    }
+
+    /// Builds the timeline of all events, as the playground does. The events move into it.
+    pub fn timeline(&mut self) {
+        self.decoded = Vec::new();
+        let events = std::mem::take(&mut self.events);
+        self.timeline = Some(Timeline::new(domains::for_log(BankAccount::NAME), ID, events));
+    }
+
+    /// The state at a version as JSON, with `$meta`.
+    pub fn seek(&self, version: u32) -> Result<String, String> {
+        let timeline = self.timeline.as_ref().ok_or("build the timeline first")?;
+        let state = timeline.state_at(u64::from(version)).ok_or("there is no state")?;
+        Ok(state.to_json().to_string())
+    }
+}
+
+/// Names and payloads of a history without end, in which no balance falls below nothing and a few
+/// transfers are always on their way.
+fn history(seed: u64) -> impl Iterator<Item = (&'static str, Value)> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut balance = 1_000_000;
+    let mut pending: Vec<(String, i64)> = Vec::new();
+    let mut number = 0_u64;
+    std::iter::from_fn(move || {
+        number += 1;
+        if number == 1 {
+            let opened = json!({"accountHolderId": "ada", "initialDeposit": balance, "currency": "EUR"});
+            return Some(("AccountOpened", opened));
+        }
+        let amount = rng.i64(1..=5_000);
+        let reference = format!("inv-{}", rng.u32(..100_000));
+        Some(match rng.u32(0..10) {
+            0..=3 => {
+                balance += amount;
+                ("MoneyDeposited", json!({"amount": amount, "transactionReference": reference, "description": "Deposit"}))
+            }
+            4..=6 if amount <= balance => {
+                balance -= amount;
+                ("MoneyWithdrawn", json!({"amount": amount, "transactionReference": reference, "description": "Withdrawal"}))
+            }
+            7 if amount <= balance && pending.len() < 4 => {
+                balance -= amount;
+                let transfer = format!("t-{number}");
+                pending.push((transfer.clone(), amount));
+                ("TransferInitiated", json!({"transferId": transfer, "destinationAccountId": "b", "amount": amount}))
+            }
+            8 if !pending.is_empty() => {
+                let (transfer, amount) = pending.swap_remove(rng.usize(0..pending.len()));
+                if rng.u32(0..8) > 0 {
+                    ("TransferCompleted", json!({"transferId": transfer}))
+                } else {
+                    balance += amount;
+                    ("TransferReversed", json!({"transferId": transfer, "amount": amount, "reason": "closed"}))
+                }
+            }
+            _ => {
+                balance += amount;
+                ("TransferReceived", json!({"transferId": format!("r-{number}"), "sourceAccountId": "c", "amount": amount, "currency": "EUR"}))
+            }
+        })
+    })
+}
