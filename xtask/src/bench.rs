@@ -1,0 +1,38 @@
+//! `cargo xtask bench`: the core as WebAssembly, measured in Node.
+
+use anyhow::Result;
+
+use crate::run::{run as run_command, target_dir};
+use crate::setup;
+
+pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
+    if let Some(arg) = args.next()? {
+        return Err(arg.unexpected().into());
+    }
+    let tools = setup::wasm()?;
+    let target = target_dir();
+    let out = target.join("bench");
+
+    run_command(
+        &mut tools
+            .command("cargo build -p rewound-bench --profile wasm-fast --target wasm32-unknown-unknown"),
+        "The first error above says what is wrong.",
+    )?;
+    run_command(
+        tools
+            .command("wasm-bindgen --target nodejs --out-dir")
+            .arg(&out)
+            .arg(target.join("wasm32-unknown-unknown/wasm-fast/rewound_bench.wasm")),
+        "wasm-bindgen and the crate of that name must have the same version.",
+    )?;
+    let module = out.join("rewound_bench_bg.wasm");
+    run_command(tools.command("wasm-opt -O3").arg(&module).arg("-o").arg(&module), "")?;
+    run_command(
+        tools
+            // A million events as JavaScript objects need more than Node's usual share of memory.
+            .command("node --max-old-space-size=8192 xtask/bench/bench.mjs")
+            .arg(out.join("rewound_bench.js"))
+            .arg(target.join("bench.json")),
+        "",
+    )
+}

@@ -1,0 +1,121 @@
+//! `cargo xtask <verb>`: the one tool of this repository.
+//!
+//! Each verb brings the tools it needs ([`setup`]), says what it runs while it runs it ([`run`]) and
+//! does one thing, in a module of its own.
+
+mod bench;
+mod play;
+mod run;
+mod setup;
+mod size;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+/// What a person can ask for.
+struct Verb {
+    name: &'static str,
+    flags: &'static str,
+    about: &'static str,
+    run: fn(lexopt::Parser) -> Result<()>,
+}
+
+const VERBS: &[Verb] = &[
+    Verb {
+        name: "play",
+        flags: "[--port N] [--open] [--release]",
+        about: "the playground in the browser, rebuilt as you edit",
+        run: play::run,
+    },
+    Verb {
+        name: "test",
+        flags: "[--only core|web|pkg|worker] [--full]",
+        about: "everything the README promises, as CI runs it",
+        run: test::run,
+    },
+    Verb {
+        name: "bench",
+        flags: "",
+        about: "the benchmarks: a table, and target/bench.json",
+        run: bench::run,
+    },
+    Verb {
+        name: "size",
+        flags: "",
+        about: "each WebAssembly artefact against its budget; over budget fails",
+        run: size::run,
+    },
+];
+
+fn main() -> ExitCode {
+    match dispatch(lexopt::Parser::from_env()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(mut args: lexopt::Parser) -> Result<()> {
+    use lexopt::Arg::{Long, Short, Value};
+    match args.next()? {
+        None | Some(Long("help") | Short('h')) => {
+            print!("{}", help());
+            Ok(())
+        }
+        Some(Value(name)) => match VERBS.iter().find(|verb| name == verb.name) {
+            Some(verb) => (verb.run)(args),
+            None if name == "help" => {
+                print!("{}", help());
+                Ok(())
+            }
+            None => bail!("there is no verb `{}`\n\n{}", name.display(), help()),
+        },
+        Some(other) => bail!("{}\n\n{}", other.unexpected(), help()),
+    }
+}
+
+fn help() -> String {
+    let mut help = String::from("cargo xtask <verb>\n\n");
+    for Verb { name, flags, about, .. } in VERBS {
+        help += &format!("  {:<46}  {about}\n", format!("{name} {flags}").trim_end());
+    }
+    help
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(args: &[&str]) -> Result<()> {
+        dispatch(lexopt::Parser::from_args(args))
+    }
+
+    #[test]
+    fn an_unknown_verb_is_an_error_that_lists_the_verbs() {
+        let error = call(&["plya"]).unwrap_err().to_string();
+        assert!(error.starts_with("there is no verb `plya`"), "{error}");
+        for verb in VERBS {
+            assert!(error.contains(verb.about), "{} is missing in {error}", verb.name);
+        }
+    }
+
+    #[test]
+    fn every_verb_refuses_flags_that_it_does_not_know() {
+        for verb in VERBS {
+            let error = call(&[verb.name, "--frobnicate"]).unwrap_err().to_string();
+            assert!(error.contains("--frobnicate"), "{}: {error}", verb.name);
+        }
+    }
+
+    #[test]
+    fn parts_that_do_not_exist_yet_are_refused() {
+        for part in ["pkg", "worker", "nonsense"] {
+            let error = call(&["test", "--only", part]).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}
