@@ -10,6 +10,7 @@ use crate::{event::Event, time::Millis, value::Object};
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     mem,
+    ops::Bound,
 };
 
 /// How many events are applied at once where nothing else is asked for.
@@ -244,21 +245,17 @@ impl Generation {
 
     fn run(&mut self, projection: &Projection, now: Millis, batch: usize) -> usize {
         let mut done = 0;
-        // Streams take turns by their ids; within one, versions follow each other.
-        let mut from: Option<(String, u64)> = None;
+        let mut from = Bound::Unbounded;
         while done < batch {
-            let key = match &from {
-                None => self.waiting.keys().next().cloned(),
-                Some(last) => {
-                    let behind = (std::ops::Bound::Excluded(last.clone()), std::ops::Bound::Unbounded);
-                    self.waiting.range(behind).next().map(|(key, _)| key.clone())
-                }
-            };
-            let Some(key) = key else { break };
+            let Some((key, _)) = self.waiting.range((from, Bound::Unbounded)).next() else { break };
+            let key = key.clone();
             if self.is_next(&key, now) {
                 done += self.try_one(projection, &key, now);
+                from = Bound::Excluded(key);
+            } else {
+                // Where a stream's first event has to wait, so have the rest.
+                from = Bound::Excluded((key.0, u64::MAX));
             }
-            from = Some(key);
         }
         done
     }
