@@ -6,7 +6,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`event`], [`time`], [`number`], [`value`] | the envelope, rising ids, money, JSON |
+//! | [`event`], [`time`], [`number`], [`text`], [`value`] | the envelope, rising ids, money, texts, JSON |
 //! | [`aggregate`], [`domains`], [`upcast`] | domains: the trait, the four that ship, older schemas |
 //! | [`domain`], [`schema`] | domains with their types erased, and their JSON Schemas |
 //! | [`run`], [`store`] | a command on its way, and what a store is |
@@ -56,6 +56,7 @@ pub mod run;
 pub mod schema;
 pub mod sim;
 pub mod store;
+pub mod text;
 pub mod time;
 pub mod timeline;
 pub mod upcast;

@@ -7,8 +7,8 @@ use std::{borrow::Cow, fmt};
 /// The largest integer that every JavaScript number can hold exactly: 2^53 − 1.
 pub const MAX_SAFE: i64 = 9_007_199_254_740_991;
 
-/// An integer between `MIN` and `MAX`, both included. A value outside cannot be made, so code that
-/// holds one has nothing left to check.
+/// An integer between `MIN` and `MAX`, both included, which counts cents where `MONEY` is true. A value
+/// outside cannot be made, so code that holds one has nothing left to check.
 ///
 /// ```
 /// use rewound_core::number::{Amount, Cents};
@@ -17,18 +17,18 @@ pub const MAX_SAFE: i64 = 9_007_199_254_740_991;
 /// assert_eq!(balance.plus(Amount::new(50).unwrap()), Cents::new(10_050));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Integer<const MIN: i64, const MAX: i64>(i64);
+pub struct Integer<const MONEY: bool, const MIN: i64, const MAX: i64>(i64);
 
 /// Money in minor units (cents), of either sign.
-pub type Cents = Integer<{ -MAX_SAFE }, MAX_SAFE>;
+pub type Cents = Integer<true, { -MAX_SAFE }, MAX_SAFE>;
 /// Money in minor units (cents), more than nothing.
-pub type Amount = Integer<1, MAX_SAFE>;
+pub type Amount = Integer<true, 1, MAX_SAFE>;
 /// Money in minor units (cents), nothing or more.
-pub type Price = Integer<0, MAX_SAFE>;
+pub type Price = Integer<true, 0, MAX_SAFE>;
 /// A count of things: one to a million.
-pub type Quantity = Integer<1, 1_000_000>;
+pub type Quantity = Integer<false, 1, 1_000_000>;
 
-impl<const MIN: i64, const MAX: i64> Integer<MIN, MAX> {
+impl<const MONEY: bool, const MIN: i64, const MAX: i64> Integer<MONEY, MIN, MAX> {
     /// The integer, or `None` where it is outside the limits.
     pub const fn new(value: i64) -> Option<Self> {
         if value < MIN || value > MAX { None } else { Some(Self(value)) }
@@ -40,47 +40,47 @@ impl<const MIN: i64, const MAX: i64> Integer<MIN, MAX> {
     }
 
     /// The sum, or `None` where it leaves this type's limits.
-    pub fn plus<const A: i64, const B: i64>(self, other: Integer<A, B>) -> Option<Self> {
+    pub fn plus<const M: bool, const A: i64, const B: i64>(self, other: Integer<M, A, B>) -> Option<Self> {
         self.0.checked_add(other.0).and_then(Self::new)
     }
 
     /// The difference, or `None` where it leaves this type's limits.
-    pub fn minus<const A: i64, const B: i64>(self, other: Integer<A, B>) -> Option<Self> {
+    pub fn minus<const M: bool, const A: i64, const B: i64>(self, other: Integer<M, A, B>) -> Option<Self> {
         self.0.checked_sub(other.0).and_then(Self::new)
     }
 
     /// The product as money, or `None` where it is not a safe integer.
-    pub fn times<const A: i64, const B: i64>(self, other: Integer<A, B>) -> Option<Cents> {
+    pub fn times<const M: bool, const A: i64, const B: i64>(self, other: Integer<M, A, B>) -> Option<Cents> {
         self.0.checked_mul(other.0).and_then(Cents::new)
     }
 }
 
-impl<const MIN: i64, const MAX: i64> Default for Integer<MIN, MAX> {
+impl<const MONEY: bool, const MIN: i64, const MAX: i64> Default for Integer<MONEY, MIN, MAX> {
     /// Zero, or the limit that is nearest to it.
     fn default() -> Self {
         Self(0_i64.clamp(MIN, MAX))
     }
 }
 
-impl<const MIN: i64, const MAX: i64> fmt::Debug for Integer<MIN, MAX> {
+impl<const MONEY: bool, const MIN: i64, const MAX: i64> fmt::Debug for Integer<MONEY, MIN, MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl<const MIN: i64, const MAX: i64> fmt::Display for Integer<MIN, MAX> {
+impl<const MONEY: bool, const MIN: i64, const MAX: i64> fmt::Display for Integer<MONEY, MIN, MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl<const MIN: i64, const MAX: i64> Serialize for Integer<MIN, MAX> {
+impl<const MONEY: bool, const MIN: i64, const MAX: i64> Serialize for Integer<MONEY, MIN, MAX> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(self.0)
     }
 }
 
-impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Integer<MIN, MAX> {
+impl<'de, const MONEY: bool, const MIN: i64, const MAX: i64> Deserialize<'de> for Integer<MONEY, MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = i64::deserialize(deserializer)?;
         Self::new(value).ok_or_else(|| {
@@ -92,17 +92,21 @@ impl<'de, const MIN: i64, const MAX: i64> Deserialize<'de> for Integer<MIN, MAX>
     }
 }
 
-impl<const MIN: i64, const MAX: i64> JsonSchema for Integer<MIN, MAX> {
+impl<const MONEY: bool, const MIN: i64, const MAX: i64> JsonSchema for Integer<MONEY, MIN, MAX> {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> Cow<'static, str> {
-        format!("Integer_{MIN}_{MAX}").into()
+        format!("Integer_{MONEY}_{MIN}_{MAX}").into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
+        let mut schema = json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX });
+        if MONEY {
+            schema.insert("x-unit".to_owned(), "cents".into());
+        }
+        schema
     }
 }
 

@@ -54,11 +54,26 @@ pub fn shapes<T: JsonSchema>() -> Vec<Shape> {
                 schema.insert(key.clone(), value.clone());
             }
         }
-        schema.entry("title").or_insert_with(|| words(name).into());
         schema.entry("properties").or_insert_with(|| Object::new().into());
-        Some(Shape { name: name.clone(), schema: schema.into() })
+        let mut schema = Value::Object(schema);
+        entitle(name, &mut schema);
+        Some(Shape { name: name.clone(), schema })
     });
     shapes.collect()
+}
+
+/// Gives a schema and all below it the title that its name makes, where it has none of its own.
+fn entitle(name: &str, schema: &mut Value) {
+    if let Some(schema) = schema.as_object_mut() {
+        schema.entry("title").or_insert_with(|| words(name).into());
+        if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+            fields.iter_mut().for_each(|(name, field)| entitle(name, field));
+        }
+        if let Some(fields) = schema.get_mut("items").and_then(|items| items.get_mut("properties")) {
+            let fields = fields.as_object_mut();
+            fields.into_iter().flatten().for_each(|(name, field)| entitle(name, field));
+        }
+    }
 }
 
 /// The JSON Schema (draft 2020-12) of any type, without references.

@@ -18,6 +18,7 @@ use crate::{
     event::{Event, Trace},
     run::{CommandRun, Done, Options, Step},
     store::{Failure, MemoryStore, Reply, Request, Store, Stored},
+    text::Label,
     time::Millis,
 };
 use fastrand::Rng;
@@ -551,8 +552,8 @@ fn audit_effects(writers: &[Writer], store: &MemoryStore, wrong: &mut Vec<String
 fn audit_money(store: &MemoryStore, wrong: &mut Vec<String>) {
     let (mut put_in, mut there) = (0_i64, 0_i64);
     // For each transfer: initiated, received, completed, reversed.
-    let mut transfers: BTreeMap<String, [u32; 4]> = BTreeMap::new();
-    let mut count = |id: String, step: usize| {
+    let mut transfers: BTreeMap<Label, [u32; 4]> = BTreeMap::new();
+    let mut count = |id: Label, step: usize| {
         if let Some(count) = transfers.entry(id).or_default().get_mut(step) {
             *count += 1;
         }

@@ -4,7 +4,10 @@
 //! reversed it. Each of its steps takes effect once, whatever is repeated: see [`Aggregate::once`].
 
 use super::prelude::*;
-use crate::number::{Amount, Cents, Price};
+use crate::{
+    number::{Amount, Cents, Price},
+    text::{Currency, Label, Note},
+};
 use std::collections::BTreeMap;
 
 /// The most that one deposit can be: 1,000,000.00.
@@ -17,105 +20,83 @@ pub enum BankAccountCommand {
     /// Open a new account.
     Open {
         /// Whose account it is.
-        #[schemars(title = "Account holder", length(min = 1, max = 200))]
-        account_holder_id: String,
+        account_holder_id: Label,
         /// What its money is counted in.
-        #[schemars(title = "Currency", length(equal = 3), extend("format" = "iso-4217", "pattern" = "^[A-Z]{3}$"))]
-        currency: String,
+        currency: Currency,
         /// The money that is there from the start.
         #[serde(default)]
-        #[schemars(title = "Initial deposit", extend("x-unit" = "cents"))]
         initial_deposit: Price,
     },
     /// Put money in.
     Deposit {
         /// How much.
-        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
         amount: Amount,
         /// What the payment refers to, such as an invoice.
-        #[schemars(title = "Reference", length(min = 1, max = 200))]
-        transaction_reference: String,
+        transaction_reference: Label,
         /// What the statement says.
         #[serde(default = "deposit")]
-        #[schemars(title = "Description", length(max = 500))]
-        description: String,
+        description: Note,
     },
     /// Take money out.
     Withdraw {
         /// How much.
-        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
         amount: Amount,
         /// What the payment refers to, such as an invoice.
-        #[schemars(title = "Reference", length(min = 1, max = 200))]
-        transaction_reference: String,
+        transaction_reference: Label,
         /// What the statement says.
         #[serde(default = "withdrawal")]
-        #[schemars(title = "Description", length(max = 500))]
-        description: String,
+        description: Note,
     },
     /// Close the account for good.
     Close {
         /// Why.
-        #[schemars(title = "Reason", length(min = 1, max = 500))]
-        reason: String,
+        reason: Note,
         /// Who closed it; the actor where nobody is named.
         #[serde(default)]
-        #[schemars(title = "Closed by", length(min = 1, max = 200))]
-        closed_by: Option<String>,
+        closed_by: Option<Label>,
     },
     /// Send money to another account.
     InitiateTransfer {
         /// The transfer's own id, new for each.
-        #[schemars(title = "Transfer", length(min = 1, max = 200))]
-        transfer_id: String,
+        transfer_id: Label,
         /// The account that the money goes to.
-        #[schemars(title = "To account", length(min = 1, max = 200))]
-        destination_account_id: String,
+        destination_account_id: Label,
         /// How much.
-        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
         amount: Amount,
     },
     /// Take in the money of a transfer (the saga's second step).
     ReceiveTransfer {
         /// The transfer's id.
-        #[schemars(title = "Transfer", length(min = 1, max = 200))]
-        transfer_id: String,
+        transfer_id: Label,
         /// The account that the money comes from.
-        #[schemars(title = "From account", length(min = 1, max = 200))]
-        source_account_id: String,
+        source_account_id: Label,
         /// How much.
-        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
         amount: Amount,
         /// What the money is counted in: the account's own currency.
-        #[schemars(title = "Currency", length(equal = 3), extend("format" = "iso-4217", "pattern" = "^[A-Z]{3}$"))]
-        currency: String,
+        currency: Currency,
     },
     /// Settle a transfer that has arrived (the saga's last step).
     CompleteTransfer {
         /// The transfer's id.
-        #[schemars(title = "Transfer", length(min = 1, max = 200))]
-        transfer_id: String,
+        transfer_id: Label,
     },
     /// Take a transfer back that could not arrive (the saga's other last step).
     ReverseTransfer {
         /// The transfer's id.
-        #[schemars(title = "Transfer", length(min = 1, max = 200))]
-        transfer_id: String,
+        transfer_id: Label,
         /// How much comes back: all of it.
-        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
         amount: Amount,
         /// Why it could not arrive.
-        #[schemars(title = "Reason", length(min = 1, max = 500))]
-        reason: String,
+        reason: Note,
     },
 }
 
-fn deposit() -> String {
-    "Deposit".to_owned()
+fn deposit() -> Note {
+    "Deposit".into()
 }
 
-fn withdrawal() -> String {
-    "Withdrawal".to_owned()
+fn withdrawal() -> Note {
+    "Withdrawal".into()
 }
 
 /// What can have happened to an account.
@@ -126,99 +107,77 @@ pub enum BankAccountEvent {
     #[schemars(extend("x-command" = "Open"))]
     AccountOpened {
         /// Whose account it is.
-        #[schemars(title = "Account holder")]
-        account_holder_id: String,
+        account_holder_id: Label,
         /// The money that is there from the start.
-        #[schemars(title = "Initial deposit", extend("x-unit" = "cents"))]
         initial_deposit: Price,
         /// What its money is counted in.
-        #[schemars(title = "Currency")]
-        currency: String,
+        currency: Currency,
     },
     /// Money was put in.
     #[schemars(extend("x-command" = "Deposit"))]
     MoneyDeposited {
         /// How much.
-        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
         amount: Amount,
         /// What the payment refers to.
-        #[schemars(title = "Reference")]
-        transaction_reference: String,
+        transaction_reference: Label,
         /// What the statement says.
-        #[schemars(title = "Description")]
-        description: String,
+        description: Note,
     },
     /// Money was taken out.
     #[schemars(extend("x-command" = "Withdraw"))]
     MoneyWithdrawn {
         /// How much.
-        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
         amount: Amount,
         /// What the payment refers to.
-        #[schemars(title = "Reference")]
-        transaction_reference: String,
+        transaction_reference: Label,
         /// What the statement says.
-        #[schemars(title = "Description")]
-        description: String,
+        description: Note,
     },
     /// The account was closed.
     #[schemars(extend("x-command" = "Close"))]
     AccountClosed {
         /// Why.
-        #[schemars(title = "Reason")]
-        reason: String,
+        reason: Note,
         /// Who closed it.
-        #[schemars(title = "Closed by")]
-        closed_by: String,
+        closed_by: Label,
     },
     /// Money left for another account, and is pending.
     #[schemars(extend("x-command" = "InitiateTransfer"))]
     TransferInitiated {
         /// The transfer's id.
-        #[schemars(title = "Transfer")]
-        transfer_id: String,
+        transfer_id: Label,
         /// The account that the money goes to.
-        #[schemars(title = "To account")]
-        destination_account_id: String,
+        destination_account_id: Label,
         /// How much.
-        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
         amount: Amount,
     },
     /// Money came from another account.
     #[schemars(extend("x-command" = "ReceiveTransfer"))]
     TransferReceived {
         /// The transfer's id.
-        #[schemars(title = "Transfer")]
-        transfer_id: String,
+        transfer_id: Label,
         /// The account that the money came from.
-        #[schemars(title = "From account")]
-        source_account_id: String,
+        source_account_id: Label,
         /// How much.
-        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
         amount: Amount,
         /// What it is counted in.
-        #[schemars(title = "Currency")]
-        currency: String,
+        currency: Currency,
     },
     /// A pending transfer arrived.
     #[schemars(extend("x-command" = "CompleteTransfer"))]
     TransferCompleted {
         /// The transfer's id.
-        #[schemars(title = "Transfer")]
-        transfer_id: String,
+        transfer_id: Label,
     },
     /// A pending transfer could not arrive, and its money came back.
     #[schemars(extend("x-command" = "ReverseTransfer"))]
     TransferReversed {
         /// The transfer's id.
-        #[schemars(title = "Transfer")]
-        transfer_id: String,
+        transfer_id: Label,
         /// How much came back.
-        #[schemars(title = "Amount", extend("x-unit" = "cents"))]
         amount: Amount,
         /// Why it could not arrive.
-        #[schemars(title = "Reason")]
-        reason: String,
+        reason: Note,
     },
 }
 
@@ -227,16 +186,15 @@ pub enum BankAccountEvent {
 #[serde(rename_all = "camelCase")]
 pub struct Account {
     /// Whose account it is.
-    pub account_holder_id: String,
+    pub account_holder_id: Label,
     /// The money that is there; what is pending has left it.
-    #[schemars(extend("x-unit" = "cents"))]
     pub balance: Cents,
     /// What its money is counted in.
-    pub currency: String,
+    pub currency: Currency,
     /// Whether it can still be used.
     pub status: AccountStatus,
     /// The transfers that have left and neither arrived nor come back, by their id.
-    pub pending_transfers: BTreeMap<String, PendingTransfer>,
+    pub pending_transfers: BTreeMap<Label, PendingTransfer>,
 }
 
 /// Whether an account can still be used.
@@ -253,9 +211,8 @@ pub enum AccountStatus {
 #[serde(rename_all = "camelCase")]
 pub struct PendingTransfer {
     /// The account that it goes to.
-    pub destination_account_id: String,
+    pub destination_account_id: Label,
     /// How much it is.
-    #[schemars(extend("x-unit" = "cents"))]
     pub amount: Amount,
 }
 
@@ -265,8 +222,11 @@ pub struct BankAccount;
 
 impl Aggregate for BankAccount {
     const NAME: &'static str = "BankAccount";
-    const FINGERPRINT: u64 =
-        fingerprint(&[include_bytes!("bank_account.rs"), include_bytes!("../number.rs")]);
+    const FINGERPRINT: u64 = fingerprint(&[
+        include_bytes!("bank_account.rs"),
+        include_bytes!("../number.rs"),
+        include_bytes!("../text.rs"),
+    ]);
     type Command = BankAccountCommand;
     type Event = BankAccountEvent;
     type State = Account;
@@ -326,9 +286,9 @@ impl Aggregate for BankAccount {
                 return Err(Rejection::new("transfers-pending", message));
             }
             (_, Close { reason, closed_by }) => {
-                AccountClosed { reason, closed_by: closed_by.unwrap_or_else(|| of.actor.to_owned()) }
+                AccountClosed { reason, closed_by: closed_by.unwrap_or_else(|| of.actor.into()) }
             }
-            (_, InitiateTransfer { destination_account_id, .. }) if destination_account_id == of.id => {
+            (_, InitiateTransfer { destination_account_id, .. }) if *destination_account_id == *of.id => {
                 return Err(Rejection::new("transfer-to-self", "A transfer goes to another account."));
             }
             (account, InitiateTransfer { transfer_id, .. })
@@ -431,7 +391,7 @@ impl Account {
         Err(Rejection::new("insufficient-funds", message))
     }
 
-    fn pending(&self, transfer_id: &str) -> Result<&PendingTransfer, Rejection> {
+    fn pending(&self, transfer_id: &Label) -> Result<&PendingTransfer, Rejection> {
         let none = || Rejection::new("transfer-not-pending", "No transfer with this id is pending.");
         self.pending_transfers.get(transfer_id).ok_or_else(none)
     }

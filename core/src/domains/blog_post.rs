@@ -1,6 +1,7 @@
 //! A post: written once, published once, its title changed as often as its author likes.
 
 use super::prelude::*;
+use crate::text::Label;
 
 /// What a post can be asked to do.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -9,16 +10,14 @@ pub enum BlogPostCommand {
     /// Write a new post; the actor becomes its author.
     Create {
         /// What the post is called.
-        #[schemars(title = "Title", length(min = 1, max = 200))]
-        title: String,
+        title: Label,
     },
     /// Make the post public.
     Publish {},
     /// Give the post another title.
     ChangeTitle {
         /// What the post is called from now on.
-        #[schemars(title = "Title", length(min = 1, max = 200))]
-        title: String,
+        title: Label,
     },
 }
 
@@ -30,8 +29,7 @@ pub enum BlogPostEvent {
     #[schemars(extend("x-command" = "Create"))]
     BlogPostCreated {
         /// What the post is called.
-        #[schemars(title = "Title")]
-        title: String,
+        title: Label,
     },
     /// The post became public.
     #[schemars(extend("x-command" = "Publish"))]
@@ -40,8 +38,7 @@ pub enum BlogPostEvent {
     #[schemars(extend("x-command" = "ChangeTitle"))]
     BlogPostTitleChanged {
         /// What the post is called from now on.
-        #[schemars(title = "Title")]
-        title: String,
+        title: Label,
     },
 }
 
@@ -50,9 +47,9 @@ pub enum BlogPostEvent {
 #[serde(rename_all = "camelCase")]
 pub struct Post {
     /// The actor who wrote it.
-    pub author_id: String,
+    pub author_id: Label,
     /// What it is called.
-    pub title: String,
+    pub title: Label,
     /// True once it was published; absent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_public: Option<bool>,
@@ -64,7 +61,7 @@ pub struct BlogPost;
 
 impl Aggregate for BlogPost {
     const NAME: &'static str = "BlogPost";
-    const FINGERPRINT: u64 = fingerprint(&[include_bytes!("blog_post.rs")]);
+    const FINGERPRINT: u64 = fingerprint(&[include_bytes!("blog_post.rs"), include_bytes!("../text.rs")]);
     type Command = BlogPostCommand;
     type Event = BlogPostEvent;
     type State = Post;
@@ -93,7 +90,7 @@ impl Aggregate for BlogPost {
         use BlogPostEvent::*;
         Ok(match (post, event) {
             (None, BlogPostCreated { title }) => {
-                Post { author_id: of.actor.to_owned(), title: title.clone(), is_public: None }
+                Post { author_id: of.actor.into(), title: title.clone(), is_public: None }
             }
             (Some(_), BlogPostCreated { .. }) => return Err(Problem::AlreadyCreated),
             (None, _) => return Err(Problem::NotCreated),

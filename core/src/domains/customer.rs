@@ -1,6 +1,7 @@
 //! A customer: registered once, suspended and reactivated; only an active one changes.
 
 use super::prelude::*;
+use crate::text::{Email, Label, Note};
 
 /// What a customer can be asked to do.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -9,23 +10,19 @@ pub enum CustomerCommand {
     /// Take in a new customer.
     Register {
         /// Where mail reaches the customer.
-        #[schemars(title = "E-mail", email, length(max = 254))]
-        email: String,
+        email: Email,
         /// What the customer is called.
-        #[schemars(title = "Name", length(min = 1, max = 200))]
-        name: String,
+        name: Label,
     },
     /// Send mail to another address from now on.
     UpdateEmail {
         /// The new address.
-        #[schemars(title = "New e-mail", email, length(max = 254))]
-        new_email: String,
+        new_email: Email,
     },
     /// Stop dealing with the customer for now.
     Suspend {
         /// Why.
-        #[schemars(title = "Reason", length(min = 1, max = 500))]
-        reason: String,
+        reason: Note,
     },
     /// Deal with the customer again.
     Reactivate {},
@@ -39,28 +36,23 @@ pub enum CustomerEvent {
     #[schemars(extend("x-command" = "Register"))]
     CustomerRegistered {
         /// Where mail reaches the customer.
-        #[schemars(title = "E-mail")]
-        email: String,
+        email: Email,
         /// What the customer is called.
-        #[schemars(title = "Name")]
-        name: String,
+        name: Label,
     },
     /// The address changed.
     #[schemars(extend("x-command" = "UpdateEmail"))]
     CustomerEmailUpdated {
         /// The address before.
-        #[schemars(title = "Old e-mail")]
-        old_email: String,
+        old_email: Email,
         /// The address from now on.
-        #[schemars(title = "New e-mail")]
-        new_email: String,
+        new_email: Email,
     },
     /// The customer was suspended.
     #[schemars(extend("x-command" = "Suspend"))]
     CustomerSuspended {
         /// Why.
-        #[schemars(title = "Reason")]
-        reason: String,
+        reason: Note,
     },
     /// The customer is active again.
     #[schemars(extend("x-command" = "Reactivate"))]
@@ -72,14 +64,14 @@ pub enum CustomerEvent {
 #[serde(rename_all = "camelCase")]
 pub struct Person {
     /// Where mail reaches the customer.
-    pub email: String,
+    pub email: Email,
     /// What the customer is called.
-    pub name: String,
+    pub name: Label,
     /// Whether we deal with the customer.
     pub status: CustomerStatus,
     /// Why not; only while suspended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suspension_reason: Option<String>,
+    pub suspension_reason: Option<Note>,
 }
 
 /// Whether we deal with a customer.
@@ -98,7 +90,7 @@ pub struct Customer;
 
 impl Aggregate for Customer {
     const NAME: &'static str = "Customer";
-    const FINGERPRINT: u64 = fingerprint(&[include_bytes!("customer.rs")]);
+    const FINGERPRINT: u64 = fingerprint(&[include_bytes!("customer.rs"), include_bytes!("../text.rs")]);
     type Command = CustomerCommand;
     type Event = CustomerEvent;
     type State = Person;

@@ -1,7 +1,10 @@
 //! An order: items while it is pending, then confirmed. The total is derived, never stored in an event.
 
 use super::prelude::*;
-use crate::number::{Cents, Price, Quantity};
+use crate::{
+    number::{Cents, Price, Quantity},
+    text::Label,
+};
 
 /// What an order can be asked to do.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -10,22 +13,18 @@ pub enum OrderCommand {
     /// Place a new order.
     Create {
         /// Who orders.
-        #[schemars(title = "Customer", length(min = 1, max = 200))]
-        customer_id: String,
+        customer_id: Label,
         /// What is ordered: one item at least.
-        #[schemars(title = "Items", length(min = 1))]
+        #[schemars(length(min = 1))]
         items: Vec<Item>,
     },
     /// Order one thing more.
     AddItem {
         /// What is ordered.
-        #[schemars(title = "Product", length(min = 1, max = 200))]
-        product_id: String,
+        product_id: Label,
         /// How many.
-        #[schemars(title = "Quantity")]
         quantity: Quantity,
         /// The price of one.
-        #[schemars(title = "Price", extend("x-unit" = "cents"))]
         price: Price,
     },
     /// Accept the order as it is: nothing is added any more.
@@ -40,23 +39,18 @@ pub enum OrderEvent {
     #[schemars(extend("x-command" = "Create"))]
     OrderCreated {
         /// Who orders.
-        #[schemars(title = "Customer")]
-        customer_id: String,
+        customer_id: Label,
         /// What is ordered.
-        #[schemars(title = "Items")]
         items: Vec<Item>,
     },
     /// One thing more was ordered.
     #[schemars(extend("x-command" = "AddItem"))]
     OrderItemAdded {
         /// What is ordered.
-        #[schemars(title = "Product")]
-        product_id: String,
+        product_id: Label,
         /// How many.
-        #[schemars(title = "Quantity")]
         quantity: Quantity,
         /// The price of one.
-        #[schemars(title = "Price", extend("x-unit" = "cents"))]
         price: Price,
     },
     /// The order was accepted.
@@ -69,13 +63,10 @@ pub enum OrderEvent {
 #[serde(rename_all = "camelCase")]
 pub struct Item {
     /// What is ordered.
-    #[schemars(title = "Product", length(min = 1, max = 200))]
-    pub product_id: String,
+    pub product_id: Label,
     /// How many.
-    #[schemars(title = "Quantity")]
     pub quantity: Quantity,
     /// The price of one.
-    #[schemars(title = "Price", extend("x-unit" = "cents"))]
     pub price: Price,
 }
 
@@ -84,11 +75,10 @@ pub struct Item {
 #[serde(rename_all = "camelCase")]
 pub struct Purchase {
     /// Who orders.
-    pub customer_id: String,
+    pub customer_id: Label,
     /// What is ordered.
     pub items: Vec<Item>,
     /// The sum of every item's price times its quantity.
-    #[schemars(extend("x-unit" = "cents"))]
     pub total_amount: Cents,
     /// Whether it was accepted.
     pub status: OrderStatus,
@@ -110,7 +100,11 @@ pub struct Order;
 
 impl Aggregate for Order {
     const NAME: &'static str = "Order";
-    const FINGERPRINT: u64 = fingerprint(&[include_bytes!("order.rs"), include_bytes!("../number.rs")]);
+    const FINGERPRINT: u64 = fingerprint(&[
+        include_bytes!("order.rs"),
+        include_bytes!("../number.rs"),
+        include_bytes!("../text.rs"),
+    ]);
     type Command = OrderCommand;
     type Event = OrderEvent;
     type State = Purchase;

@@ -423,7 +423,7 @@ async fn every_text_and_number_survives(ask: &mut impl AsyncFnMut(Request) -> Re
     ];
     for text in texts {
         let amount = 100_000_000;
-        let odd = ("Deposit", json!({ "amount": amount, "transactionReference": text, "description": "" }));
+        let odd = ("Deposit", json!({ "amount": amount, "transactionReference": text, "description": "." }));
         let next = account.commit(&[odd])?;
         written(ask, next).await?;
     }

@@ -1,0 +1,61 @@
+//! Texts with what is asked of them in their type: labels, notes, e-mail addresses, currencies.
+//!
+//! The limits stand in the schema, and commands are held to them. Reading is lenient: an event that an
+//! older program stored stays readable, whatever its texts look like.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use std::{borrow::Cow, fmt, ops::Deref};
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident { $($schema:tt)* })*) => { $(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl Deref for $name {
+            type Target = str;
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", $($schema)* })
+            }
+        }
+    )* };
+}
+
+texts! {
+    /// A name, an id, a reference: 1 to 200 characters.
+    Label { "minLength": 1, "maxLength": 200 }
+    /// A sentence or two: 1 to 500 characters.
+    Note { "minLength": 1, "maxLength": 500 }
+    /// An e-mail address: 254 characters at the most (RFC 5321, 4.5.3.1.3).
+    Email { "format": "email", "maxLength": 254 }
+    /// What money is counted in: three capital letters (ISO 4217).
+    Currency { "format": "iso-4217", "pattern": "^[A-Z]{3}$" }
+}
