@@ -15,6 +15,66 @@ use serde::{Serialize, de::DeserializeOwned};
 ///
 /// Commands and events are enums whose variants have named fields (`Publish {}`, not `Publish`): the
 /// variant is the name on the wire, its fields stand flat beside it.
+///
+/// ```
+/// use rewound_core::{
+///     aggregate::{Aggregate, Context, fingerprint},
+///     domain::{Command, Compiled, Sender},
+///     error::{Problem, Rejection},
+///     run::{Options, run},
+///     store::MemoryStore,
+/// };
+/// use schemars::JsonSchema;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// #[serde(deny_unknown_fields)]
+/// enum LampCommand { Install {}, Switch { on: bool } }
+///
+/// #[derive(Serialize, Deserialize, JsonSchema)]
+/// enum LampEvent { Installed {}, Switched { on: bool } }
+///
+/// #[derive(Clone, Serialize, Deserialize, JsonSchema)]
+/// struct LampState { on: bool }
+///
+/// struct Lamp;
+///
+/// impl Aggregate for Lamp {
+///     const NAME: &'static str = "Lamp";
+///     const FINGERPRINT: u64 = fingerprint(&[file!().as_bytes()]); // include_bytes!("lamp.rs") in a file
+///     type Command = LampCommand;
+///     type Event = LampEvent;
+///     type State = LampState;
+///
+///     fn decide(lamp: Option<&LampState>, command: LampCommand, _: Context) -> Result<Vec<LampEvent>, Rejection> {
+///         match (lamp, command) {
+///             (None, LampCommand::Install {}) => Ok(vec![LampEvent::Installed {}]),
+///             (Some(_), LampCommand::Install {}) => Err(Rejection::already_exists()),
+///             (None, _) => Err(Rejection::not_found()),
+///             (Some(lamp), LampCommand::Switch { on }) if lamp.on == on => Ok(vec![]),
+///             (Some(_), LampCommand::Switch { on }) => Ok(vec![LampEvent::Switched { on }]),
+///         }
+///     }
+///
+///     fn evolve(lamp: Option<LampState>, event: &LampEvent, _: Context) -> Result<LampState, Problem> {
+///         match (lamp, event) {
+///             (None, LampEvent::Installed {}) => Ok(LampState { on: false }),
+///             (Some(_), LampEvent::Installed {}) => Err(Problem::AlreadyCreated),
+///             (None, _) => Err(Problem::NotCreated),
+///             (Some(_), LampEvent::Switched { on }) => Ok(LampState { on: *on }),
+///         }
+///     }
+/// }
+///
+/// static LAMP: Compiled<Lamp> = Compiled::new();
+/// let (mut store, by) = (MemoryStore::new(), Sender { actor: "ada".into(), ..Sender::default() });
+/// for (name, fields) in [("Install", "{}"), ("Switch", r#"{"on":true}"#)] {
+///     let command = Command::new(name, serde_json::from_str(fields).unwrap())?;
+///     run(&mut store, &LAMP, "kitchen", command, &by, Options::default())?;
+/// }
+/// assert_eq!(store.stream("Lamp", "kitchen").unwrap().events[1].name(), "Switched");
+/// # Ok::<_, rewound_core::error::Error>(())
+/// ```
 pub trait Aggregate: Sized + 'static {
     /// The name on the wire, such as `BankAccount`.
     const NAME: &'static str;

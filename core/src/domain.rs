@@ -9,7 +9,7 @@ use crate::{
     aggregate::{Aggregate, Context, Meta, Versioned, decode, reduce},
     error::{Error, Issue, ReduceError, Rejection, Result},
     event::{Event, Head, Text, Trace},
-    schema::{Shape, shapes, validate},
+    schema::{self, Shape, shapes, validate},
     time::{Millis, rising_ids, to_iso},
     upcast,
     value::Object,
@@ -31,6 +31,9 @@ pub trait Domain: fmt::Debug {
 
     /// The events that it knows, in the order in which they are declared.
     fn events(&self) -> &[Shape];
+
+    /// The JSON Schema of its state's own fields.
+    fn state(&self) -> &Value;
 
     /// Checks a command's form, whatever the state; gives its name among those that take effect once in
     /// the life of their aggregate ([`Aggregate::once`]), if it is one.
@@ -305,6 +308,7 @@ impl Snapshot {
 pub struct Compiled<A> {
     commands: OnceLock<Vec<Shape>>,
     events: OnceLock<Vec<Shape>>,
+    state: OnceLock<Value>,
     aggregate: PhantomData<fn() -> A>,
 }
 
@@ -312,7 +316,12 @@ impl<A: Aggregate> Compiled<A> {
     /// The domain of the aggregate `A`.
     #[allow(clippy::new_without_default, reason = "a constant for statics, where Default has no say")]
     pub const fn new() -> Self {
-        Self { commands: OnceLock::new(), events: OnceLock::new(), aggregate: PhantomData }
+        Self {
+            commands: OnceLock::new(),
+            events: OnceLock::new(),
+            state: OnceLock::new(),
+            aggregate: PhantomData,
+        }
     }
 }
 
@@ -337,6 +346,10 @@ impl<A: Aggregate> Domain for Compiled<A> {
 
     fn events(&self) -> &[Shape] {
         self.events.get_or_init(shapes::<A::Event>)
+    }
+
+    fn state(&self) -> &Value {
+        self.state.get_or_init(schema::of::<A::State>)
     }
 
     fn validate(&self, command: &Command) -> Result<Option<String>> {

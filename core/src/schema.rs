@@ -66,13 +66,16 @@ pub fn shapes<T: JsonSchema>() -> Vec<Shape> {
 fn entitle(name: &str, schema: &mut Value) {
     if let Some(schema) = schema.as_object_mut() {
         schema.entry("title").or_insert_with(|| words(name).into());
-        if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-            fields.iter_mut().for_each(|(name, field)| entitle(name, field));
-        }
-        if let Some(fields) = schema.get_mut("items").and_then(|items| items.get_mut("properties")) {
-            let fields = fields.as_object_mut();
-            fields.into_iter().flatten().for_each(|(name, field)| entitle(name, field));
-        }
+    }
+    entitle_fields(schema);
+}
+
+fn entitle_fields(schema: &mut Value) {
+    if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        fields.iter_mut().for_each(|(name, field)| entitle(name, field));
+    }
+    if let Some(items) = schema.get_mut("items") {
+        entitle_fields(items);
     }
 }
 
@@ -82,7 +85,13 @@ pub fn of<T: JsonSchema>() -> Value {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    // The root's title is the Rust type's name, which is nobody's business.
+    if let Some(schema) = schema.as_object_mut() {
+        schema.shift_remove("title");
+    }
+    entitle_fields(&mut schema);
+    schema
 }
 
 /// A name in camel case as words: `InitiateTransfer` is "Initiate transfer".

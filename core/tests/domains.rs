@@ -2,7 +2,7 @@
 //! rule of every domain.
 
 use rewound_core::{
-    domain::{Command, Instance, Snapshot, apply_all},
+    domain::{Command, Compiled, Domain, Instance, Sender, Snapshot, apply_all, decide},
     domains,
     error::{Error, Problem},
     event::{Event, RESERVED, RESERVED_IN_ROWS},
@@ -401,6 +401,12 @@ fn schemas_name_every_field_with_a_title_and_nothing_reserved() {
             assert!(domain.commands().iter().any(|known| known.name == command), "{command}");
         }
     }
+    for domain in domains::all() {
+        let fields = domain.state()["properties"].as_object().unwrap();
+        assert!(fields.values().all(|field| field.get("title").is_some()), "{domain:?}");
+    }
+    let bank = domains::find(BANK).unwrap();
+    assert_eq!(bank.state()["properties"]["balance"]["x-unit"], "cents");
     let rows = [
         state("BlogPost", &[("BlogPostCreated", json!({"title": "x"}))]),
         state(BANK, &[opened(1)]),
@@ -410,4 +416,97 @@ fn schemas_name_every_field_with_a_title_and_nothing_reserved() {
     for row in rows {
         assert!(RESERVED_IN_ROWS.iter().all(|name| row.get(*name).is_none()), "{row}");
     }
+}
+
+/// A domain whose events have a past: `Opened` had a `colour` once, then an American one, and now a list.
+mod lamp {
+    use rewound_core::{
+        aggregate::{Aggregate, Context},
+        error::{Problem, Rejection},
+        upcast::Upcaster,
+    };
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Deserialize, JsonSchema)]
+    pub(super) enum Command {
+        Make { colors: Vec<String> },
+    }
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    pub(super) enum Event {
+        Made { colors: Vec<String> },
+    }
+
+    #[derive(Clone, Serialize, Deserialize, JsonSchema)]
+    pub(super) struct State {
+        colors: Vec<String>,
+    }
+
+    pub(super) struct Lamp;
+
+    impl Aggregate for Lamp {
+        const NAME: &'static str = "Lamp";
+        const FINGERPRINT: u64 = 1;
+        const UPCASTERS: &'static [Upcaster] = &[
+            Upcaster {
+                event: "Opened",
+                from: 1,
+                renamed: None,
+                lift: |payload| {
+                    let colour = payload.remove("colour").ok_or("`colour` is missing")?;
+                    payload.insert("color".into(), colour);
+                    Ok(())
+                },
+            },
+            Upcaster {
+                event: "Opened",
+                from: 2,
+                renamed: Some("Made"),
+                lift: |payload| {
+                    let color = payload.remove("color").ok_or("`color` is missing")?;
+                    payload.insert("colors".into(), vec![color].into());
+                    Ok(())
+                },
+            },
+        ];
+        type Command = Command;
+        type Event = Event;
+        type State = State;
+
+        fn decide(_: Option<&State>, command: Command, _: Context<'_>) -> Result<Vec<Event>, Rejection> {
+            let Command::Make { colors } = command;
+            Ok(vec![Event::Made { colors }])
+        }
+
+        fn evolve(_: Option<State>, event: &Event, _: Context<'_>) -> Result<State, Problem> {
+            let Event::Made { colors } = event;
+            Ok(State { colors: colors.clone() })
+        }
+    }
+}
+
+#[test]
+fn events_of_every_age_reduce_to_todays_state() {
+    static LAMP: Compiled<lamp::Lamp> = Compiled::new();
+    let state = |name: &str, version: u32, payload: Value| {
+        let mut payload = payload;
+        payload["schemaVersion"] = json!(version);
+        let made = apply_all(LAMP.start("a1"), &history("Lamp", &[(name, payload)]));
+        made.map(|lamp| Value::Object(lamp.snapshot().unwrap().state))
+            .map_err(|error| error.problem.to_string())
+    };
+    let red = Ok(json!({"colors": ["red"]}));
+    assert_eq!(state("Opened", 1, json!({"colour": "red"})), red);
+    assert_eq!(state("Opened", 2, json!({"color": "red"})), red);
+    assert_eq!(state("Made", 3, json!({"colors": ["red"]})), red);
+    let missing = "lifting Opened from schema version 1 failed: `colour` is missing";
+    assert_eq!(state("Opened", 1, json!({})), Err(missing.into()));
+    assert!(state("Made", 4, json!({"colors": []})).unwrap_err().contains("the newest known here is 3"));
+    // What is written today says so.
+    let make = Command::new("Make", json!({"colors": ["blue"]})).unwrap();
+    let new =
+        decide(&LAMP, LAMP.start("l").as_ref(), &make, &Sender { actor: "ada".into(), ..Sender::default() })
+            .unwrap();
+    assert_eq!(new[0].schema_version(), 3);
 }

@@ -44,6 +44,10 @@ impl Domain for Generic {
         &[]
     }
 
+    fn state(&self) -> &Value {
+        &Value::Bool(true)
+    }
+
     fn validate(&self, command: &Command) -> Result<Option<String>> {
         Err(Error::UnknownCommand { name: command.name.clone(), known: Vec::new() })
     }
