@@ -42,11 +42,12 @@ const OUTSIDE: &[&str] = &[
 
 const SHELLS: &[(&str, &str)] = &[("web", "rewound-web"), ("pkg", "rewound"), ("worker", "rewound-worker")];
 
-/// The names of all packages that this one needs in WebAssembly, its own among them.
-fn tree(package: &str) -> Vec<String> {
+/// The names of all packages that this one needs in WebAssembly, its own among them, and more as asked.
+fn tree(package: &str, more: &[&str]) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--edges", "normal", "--target", TARGET, "--prefix", "none"])
         .args(["--format", "{p}", "--package", package])
+        .args(more)
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -66,10 +67,22 @@ fn outside(names: &[String]) -> Vec<&str> {
 
 #[test]
 fn the_core_reaches_for_nothing_outside() {
-    let names = tree("rewound-core");
+    // `ulid` names a clock and random numbers for its features alone, which the next test keeps off.
+    let names = tree("rewound-core", &["--prune", "ulid"]);
     assert!(names.iter().any(|name| name == "serde_json"), "this is not the core's tree: {names:?}");
     let found = outside(&names);
     assert!(found.is_empty(), "{found:?}; `cargo tree -p rewound-core --target {TARGET} -i NAME` says whose");
+}
+
+#[test]
+fn ids_are_made_without_a_clock_of_their_own() {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--edges", "features", "--target", TARGET, "--package", "rewound-core"])
+        .output()
+        .unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    assert!(output.contains("ulid v"), "{output}");
+    assert!(!output.contains("ulid feature"), "{output}");
 }
 
 #[test]
@@ -83,7 +96,7 @@ fn the_shells_do_not_know_each_other() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let present = SHELLS.iter().filter(|(folder, _)| root.join(folder).join("Cargo.toml").exists());
     for (_, shell) in present {
-        let names = tree(shell);
+        let names = tree(shell, &[]);
         assert!(names.iter().any(|name| name == "rewound-core"), "{shell} is a shell of the core: {names:?}");
         for (_, other) in SHELLS.iter().filter(|(_, other)| other != shell) {
             assert!(!names.iter().any(|name| name == other), "{shell} depends on {other}");
