@@ -130,7 +130,7 @@ impl Stream {
     }
 
     /// Its events in the order of their versions. Behind a gap they are here, and not in the timeline.
-    pub fn events(&self) -> impl ExactSizeIterator<Item = &Event> {
+    pub fn events(&self) -> impl ExactSizeIterator<Item = &Event> + DoubleEndedIterator + Clone {
         self.lines.iter().map(|(_, event)| event)
     }
 
