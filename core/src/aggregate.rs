@@ -2,14 +2,17 @@
 //! [`evolve`](Aggregate::evolve), and its initial state, which is none.
 
 use crate::{
-    error::{Problem, ReduceError, Rejection},
+    error::{Issue, Problem, ReduceError, Rejection},
     event::{Event, Text},
+    schema::{shapes, validate},
     time::{Millis, Ulid},
     upcast::{Upcaster, is_current, upcast},
-    variant::{self, Unfit},
+    value::Object,
+    variant,
 };
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 /// A kind of aggregate, written in Rust. The examples in [`domains`](crate::domains) each fit on a page.
 ///
@@ -200,19 +203,15 @@ pub fn decode<A: Aggregate>(event: &Event) -> Result<Decoded<A::Event>, ReduceEr
                 found: format!("{}/{}", event.aggregate(), event.aggregate_id()),
             });
         }
-        let unfit = |unfit| match unfit {
-            Unfit::Unknown(known) => {
-                Problem::Unknown { known: known.iter().map(ToString::to_string).collect() }
-            }
-            Unfit::Fields(issue) => Problem::Payload(issue),
-        };
-        if is_current(A::UPCASTERS, event.name(), event.schema_version()) {
-            variant::from_text(event.name(), event.as_json()).map_err(unfit)
-        } else {
-            let mut payload = event.payload();
-            let name = upcast(A::UPCASTERS, event.name(), event.schema_version(), &mut payload)?;
-            variant::from_object(name, &payload).map_err(unfit)
+        let (name, version) = (event.name(), event.schema_version());
+        if is_current(A::UPCASTERS, name, version) {
+            return variant::read(name, event.as_json())
+                .map_err(|error| unfit::<A>(name, &event.payload(), &error));
         }
+        let mut payload = event.payload();
+        let name = upcast(A::UPCASTERS, name, version, &mut payload)?;
+        let text = serde_json::to_string(&payload).map_err(|error| Problem::Other(error.to_string()))?;
+        variant::read(name, &text).map_err(|error| unfit::<A>(name, &payload, &error))
     };
     Ok(Decoded {
         event: read().map_err(|problem| problem.of(event))?,
@@ -222,6 +221,16 @@ pub fn decode<A: Aggregate>(event: &Event) -> Result<Decoded<A::Event>, ReduceEr
         version: event.version(),
         actor: event.shared_actor().clone(),
     })
+}
+
+/// What is wrong with an event that was not read: its schema knows the place.
+fn unfit<A: Aggregate>(name: &str, payload: &Object, error: &serde_json::Error) -> Problem {
+    let shapes = shapes::<A::Event>();
+    let Some(shape) = shapes.iter().find(|shape| shape.name == name) else {
+        return Problem::Unknown { known: shapes.into_iter().map(|shape| shape.name).collect() };
+    };
+    let issue = validate(&shape.schema, &Value::Object(payload.clone())).into_iter().next();
+    Problem::Payload(issue.unwrap_or_else(|| Issue { pointer: String::new(), message: error.to_string() }))
 }
 
 /// Folds events onto a state, strictly: versions run on without a gap, and all are one aggregate's.

@@ -13,7 +13,7 @@ use crate::{
     time::{Millis, rising_ids, to_iso},
     upcast,
     value::Object,
-    variant::{self, Unfit},
+    variant,
 };
 use serde_json::{Value, json};
 use std::{fmt, marker::PhantomData, sync::OnceLock};
@@ -372,24 +372,26 @@ impl<A: Aggregate> Domain for Compiled<A> {
 
     fn resume(&self, snapshot: &Snapshot) -> Result<Box<dyn Instance>, SnapshotError> {
         snapshot.written_by(self)?;
-        let state = serde_path_to_error::deserialize(Value::Object(snapshot.state.clone()));
-        let state = state.map_err(|error| {
-            let pointer = variant::pointer(error.path());
-            SnapshotError::Corrupt(Issue { pointer, message: error.into_inner().to_string() })
-        })?;
+        let state = Value::Object(snapshot.state.clone());
+        let read = serde_json::from_str(&state.to_string()).map_err(|error| {
+            let issue = validate(Domain::state(self), &state).into_iter().next();
+            let unplaced = || Issue { pointer: String::new(), message: error.to_string() };
+            SnapshotError::Corrupt(issue.unwrap_or_else(unplaced))
+        });
+        let state = read?;
         let meta = snapshot.meta.clone();
         Ok(Box::new(Typed::<A> { id: meta.id.clone(), now: Some(Versioned { meta, state }) }))
     }
 }
 
 fn typed<A: Aggregate>(command: &Command) -> Result<A::Command> {
-    variant::from_object(&command.name, &command.fields).map_err(|unfit| match unfit {
-        Unfit::Unknown(known) => Error::UnknownCommand {
-            name: command.name.clone(),
-            known: known.iter().map(ToString::to_string).collect(),
-        },
-        Unfit::Fields(issue) => Error::Invalid(vec![issue]),
-    })
+    let known = variant::names::<A::Command>();
+    if !known.contains(&command.name.as_str()) {
+        let known = known.iter().map(ToString::to_string).collect();
+        return Err(Error::UnknownCommand { name: command.name.clone(), known });
+    }
+    let read = serde_json::to_string(&command.fields).and_then(|text| variant::read(&command.name, &text));
+    read.map_err(|error| Error::Invalid(vec![Issue { pointer: String::new(), message: error.to_string() }]))
 }
 
 struct Typed<A: Aggregate> {

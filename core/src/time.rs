@@ -2,7 +2,7 @@
 //!
 //! Nothing here reads a clock or draws a random number: both are arguments.
 
-use jiff::Timestamp;
+use ::time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub use ulid::Ulid;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -18,8 +18,14 @@ pub const MAX_TIME: Millis = (1 << 48) - 1;
 /// assert_eq!(rewound_core::time::to_iso(1_285_996_839_266), "2010-10-02T05:20:39.266Z");
 /// ```
 pub fn to_iso(time: Millis) -> String {
-    let instant = i64::try_from(time).ok().and_then(|time| Timestamp::from_millisecond(time).ok());
-    format!("{:.3}", instant.unwrap_or(Timestamp::MAX))
+    const LAST: Millis = 253_402_300_799_999; // 9999-12-31T23:59:59.999Z
+    let time = time.min(LAST);
+    let seconds = i64::try_from(time / 1_000).unwrap_or_default();
+    let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (year, month, day) = at.to_calendar_date();
+    let (hour, minute, second) = at.to_hms();
+    let (month, milli) = (u8::from(month), time % 1_000);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
 /// The milliseconds of an RFC 3339 time, with any offset; `None` where it is none, or before 1970.
@@ -30,8 +36,8 @@ pub fn to_iso(time: Millis) -> String {
 /// assert_eq!(parse_iso("yesterday"), None);
 /// ```
 pub fn parse_iso(text: &str) -> Option<Millis> {
-    let instant: Timestamp = text.parse().ok()?;
-    u64::try_from(instant.as_millisecond()).ok()
+    let instant = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    u64::try_from(instant.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
 }
 
 /// The ids of the events of one commit, rising, all of them later than `after`.
@@ -72,6 +78,8 @@ mod tests {
             assert_eq!(parse_iso(&to_iso(time)), Some(time));
         }
         assert_eq!(to_iso(0), "1970-01-01T00:00:00.000Z");
-        assert!(to_iso(MAX_TIME).starts_with("9999-12-"));
+        assert_eq!(to_iso(MAX_TIME), "9999-12-31T23:59:59.999Z");
+        assert_eq!(to_iso(951_782_400_001), "2000-02-29T00:00:00.001Z");
+        assert_eq!(parse_iso("1969-12-31T23:59:59.9999Z"), None);
     }
 }
