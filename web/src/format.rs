@@ -1,0 +1,138 @@
+//! Text for people: money, times, ids, and what an event says in one line.
+
+use rewound_core::{
+    domains,
+    event::Event,
+    schema::words,
+    time::{Millis, to_iso},
+    value::Object,
+};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// The aggregates whose fields are known, each with those that hold cents.
+type CentsByAggregate = Vec<(String, BTreeSet<String>)>;
+
+/// Whether a field of that aggregate's events or state counts cents; never in an unknown domain.
+pub(crate) fn is_cents(aggregate: &str, field: &str) -> bool {
+    thread_local! {
+        static KNOWN: CentsByAggregate = domains::all()
+            .iter()
+            .map(|domain| {
+                let mut fields = BTreeSet::new();
+                let events = domain.events().iter().map(|shape| &shape.schema);
+                events.chain([domain.state()]).for_each(|schema| collect_cents(schema, &mut fields));
+                (domain.name().to_owned(), fields)
+            })
+            .collect();
+    }
+    KNOWN.with(|known| known.iter().any(|(name, fields)| name == aggregate && fields.contains(field)))
+}
+
+fn collect_cents(schema: &Value, fields: &mut BTreeSet<String>) {
+    for (name, field) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        if field.get("x-unit").and_then(Value::as_str) == Some("cents") {
+            fields.insert(name.clone());
+        }
+        let inner = [Some(field), field.get("items"), field.get("additionalProperties")];
+        inner.into_iter().flatten().for_each(|inner| collect_cents(inner, fields));
+    }
+}
+
+/// Cents as people write money: `-123456` is `−1,234.56`.
+pub(crate) fn money(cents: i64) -> String {
+    let minus = if cents < 0 { "−" } else { "" };
+    let cents = cents.unsigned_abs();
+    format!("{minus}{}.{:02}", grouped(cents / 100), cents % 100)
+}
+
+/// A number with its thousands apart: `8577` is `8,577`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 event`, `2 events`, `8,577 events`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number as u64), if number == 1 { "" } else { "s" })
+}
+
+/// A time to the minute, in UTC: `2026-06-01 09:30`.
+pub(crate) fn minute(time: Millis) -> String {
+    let iso = to_iso(time);
+    match (iso.get(..10), iso.get(11..16)) {
+        (Some(day), Some(time)) => format!("{day} {time}"),
+        _ => iso,
+    }
+}
+
+/// The end of a long id, where ids of the same day differ.
+pub(crate) fn short_id(id: &str) -> String {
+    let letters = id.chars().count();
+    if letters <= 16 {
+        return id.to_owned();
+    }
+    format!("…{}", id.chars().skip(letters - 8).collect::<String>())
+}
+
+/// What a person calls an aggregate, by the event that created it; none where nothing in it is a name.
+pub(crate) fn label(first: &Event) -> Option<String> {
+    let payload = || first.payload();
+    let text = |payload: Object, field: &str| payload.get(field).and_then(Value::as_str).map(str::to_owned);
+    match first.aggregate() {
+        "BankAccount" => text(payload(), "accountHolderId"),
+        "Customer" => text(payload(), "name"),
+        "BlogPost" => text(payload(), "title"),
+        "Order" => {
+            let payload = payload();
+            let items = payload.get("items")?.as_array()?;
+            let first = items.first()?.get("productId")?.as_str()?;
+            Some(match items.len() {
+                1 => first.to_owned(),
+                more => format!("{first} + {} more", more - 1),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// An aggregate's kind in words: `BankAccount` is "Bank account".
+pub(crate) fn kind(aggregate: &str) -> String {
+    if domains::find(aggregate).is_some() { words(aggregate) } else { aggregate.to_owned() }
+}
+
+/// What an event says, in one line: the first of its fields, money readable.
+pub(crate) fn gist(event: &Event) -> String {
+    const FIELDS: usize = 3;
+    const LETTERS: usize = 32;
+    let known = domains::find(event.aggregate()).is_some();
+    let payload = event.payload();
+    let parts = payload.iter().filter_map(|(name, value)| {
+        let text = match value {
+            Value::Number(number) => match number.as_i64() {
+                Some(cents) if is_cents(event.aggregate(), name) => money(cents),
+                _ => number.to_string(),
+            },
+            Value::String(text) if known => short_id(text),
+            Value::String(text) => text.clone(),
+            Value::Array(items) => count(items.len(), name.strip_suffix('s').unwrap_or(name)),
+            Value::Bool(flag) => format!("{name}: {flag}"),
+            Value::Object(_) | Value::Null => return None,
+        };
+        if text.is_empty() {
+            return None;
+        }
+        Some(match text.char_indices().nth(LETTERS) {
+            Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+            None => text,
+        })
+    });
+    parts.take(FIELDS).collect::<Vec<_>>().join(" · ")
+}

@@ -1,0 +1,63 @@
+//! The head of the page: its name, and the two things to begin with.
+
+use super::{
+    icon::{IMPORT, Icon, SEND},
+    listed,
+};
+use crate::app::{App, Importing};
+use leptos::{html, prelude::*};
+
+#[component]
+pub(crate) fn Header(app: App) -> impl IntoView {
+    let picker = NodeRef::<html::Input>::new();
+    let pick = move |_| {
+        if let Some(picker) = picker.get() {
+            picker.click();
+        }
+    };
+    let picked = move |_| {
+        if let Some(picker) = picker.get() {
+            app.import(listed(picker.files()));
+            // The same file can be chosen again.
+            picker.set_value("");
+        }
+    };
+    let reading = move || matches!(*app.importing.read(), Importing::Reading { .. });
+    view! {
+        <header class="top">
+            <h1>
+                <svg class="logo" viewBox="0 0 16 16" aria-hidden="true">
+                    <rect width="16" height="16" rx="3.5" />
+                    <path d="M8 4v8L2.5 8zM13.5 4v8L8 8z" />
+                </svg>
+                "Rewound"
+            </h1>
+            <p class="tagline">"Event sourcing you can see"</p>
+            <div class="actions">
+                <input
+                    node_ref=picker
+                    type="file"
+                    class="unseen"
+                    id="file"
+                    tabindex="-1"
+                    multiple
+                    aria-label="Files with events"
+                    on:change=picked
+                />
+                <button type="button" class="button" on:click=pick disabled=reading>
+                    <Icon path=IMPORT />
+                    "Import events"
+                </button>
+                <button
+                    type="button"
+                    class="button primary"
+                    aria-expanded=move || app.commanding.get().to_string()
+                    on:click=move |_| app.commanding.update(|open| *open = !*open)
+                >
+                    <Icon path=SEND />
+                    "Send a command"
+                </button>
+            </div>
+        </header>
+    }
+}

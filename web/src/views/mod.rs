@@ -1,0 +1,77 @@
+//! The page, and each of its parts in a module of its own.
+
+// What `#[component]` makes of a function is `pub`, however it was written.
+#![allow(unreachable_pub)]
+
+mod command;
+mod events;
+mod header;
+mod icon;
+mod json;
+mod notice;
+mod scrubber;
+mod state;
+mod streams;
+mod virtual_list;
+
+use crate::app::App;
+use leptos::{ev, prelude::*};
+use web_sys::{DragEvent, FileList};
+
+/// The whole page.
+#[component]
+pub(crate) fn Page() -> impl IntoView {
+    let app = App::new();
+    let dragging = RwSignal::new(false);
+
+    // Files may be dropped anywhere, so that nobody has to aim, and no drop leaves the page.
+    let over = window_event_listener(ev::dragover, move |event| {
+        if has_files(&event) {
+            event.prevent_default();
+            dragging.set(true);
+        }
+    });
+    let leave = window_event_listener(ev::dragleave, move |event| {
+        if event.related_target().is_none() {
+            dragging.set(false);
+        }
+    });
+    let dropped = window_event_listener(ev::drop, move |event| {
+        if has_files(&event) {
+            event.prevent_default();
+            dragging.set(false);
+            app.import(listed(event.data_transfer().and_then(|transfer| transfer.files())));
+        }
+    });
+    on_cleanup(move || {
+        over.remove();
+        leave.remove();
+        dropped.remove();
+    });
+
+    view! {
+        <header::Header app=app />
+        <notice::Notice app=app />
+        <main class="panes" class:commanding=move || app.commanding.get()>
+            <streams::Streams app=app />
+            <events::Events app=app />
+            <state::State app=app />
+            <Show when=move || app.commanding.get()>
+                <command::CommandPanel app=app />
+            </Show>
+        </main>
+        <scrubber::Scrubber app=app />
+        <div class="drop" hidden=move || !dragging.get()>
+            <p>"Drop to import"</p>
+        </div>
+    }
+}
+
+fn has_files(event: &DragEvent) -> bool {
+    event.data_transfer().is_some_and(|transfer| transfer.types().includes(&"Files".into(), 0))
+}
+
+fn listed(files: Option<FileList>) -> Vec<web_sys::File> {
+    let files = files.as_ref();
+    files.map_or(0..0, |files| 0..files.length()).filter_map(|index| files?.get(index)).collect()
+}

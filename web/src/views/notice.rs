@@ -1,0 +1,103 @@
+//! The line under the head: a hint at first, then how an import goes and what was wrong in its file.
+
+use super::icon::{CLOSE, Icon};
+use crate::{
+    app::{App, Imported, Importing},
+    format::count,
+};
+use leptos::prelude::*;
+use std::sync::Arc;
+
+/// The most problems that the table shows; it says how many more there are.
+const MOST: usize = 500;
+
+#[component]
+pub(crate) fn Notice(app: App) -> impl IntoView {
+    let class = move || match *app.importing.read() {
+        Importing::Failed { .. } => "notice failed",
+        _ => "notice",
+    };
+    let part = Memo::new(move |_| match &*app.importing.read() {
+        Importing::Reading { progress, .. } => Some(progress.part),
+        _ => None,
+    });
+    let done = Memo::new(move |_| match &*app.importing.read() {
+        Importing::Done(done) => Some(done.clone()),
+        _ => None,
+    });
+    let text = move || app.importing.read().summary();
+    view! {
+        <section class=class aria-label="Hints and imports">
+            <div class="line">
+                <p role="status">
+                    {move || match text() {
+                        Some(text) => text.into_any(),
+                        None => {
+                            view! {
+                                "A state is nothing but its events, replayed. "
+                                <b>"Drag the slider at the bottom"</b>
+                                " to see this account at any moment of its past."
+                            }
+                                .into_any()
+                        }
+                    }}
+                    {move || done.get().map(|done| verdict(&done))}
+                </p>
+                <Show when=move || part.get().is_some()>
+                    <progress
+                        max="1"
+                        aria-label="Import"
+                        prop:value=move || part.get().unwrap_or_default()
+                    ></progress>
+                </Show>
+                <Show when=move || text().is_some() && part.get().is_none()>
+                    <button
+                        type="button"
+                        class="round"
+                        aria-label="Close this message"
+                        on:click=move |_| app.importing.set(Importing::Idle)
+                    >
+                        <Icon path=CLOSE />
+                    </button>
+                </Show>
+            </div>
+            {move || done.get().filter(|done| !done.problems.is_empty()).map(|done| problems(&done))}
+        </section>
+    }
+}
+
+fn verdict(done: &Imported) -> impl IntoView + use<> {
+    let number = done.problems.len();
+    let text = match number {
+        0 => "no problem found".to_owned(),
+        _ => format!("{} found", count(number, "problem")),
+    };
+    view! { <span class="verdict" class:bad=move || number != 0>{text}</span> }
+}
+
+fn problems(done: &Arc<Imported>) -> impl IntoView + use<> {
+    let rows = done.problems.iter().take(MOST).map(|problem| {
+        view! {
+            <tr>
+                <td class="number">{problem.line}</td>
+                <td>{problem.message.clone()}</td>
+            </tr>
+        }
+    });
+    let rows = rows.collect_view();
+    let more = done.problems.len().saturating_sub(MOST);
+    view! {
+        <div class="problems" tabindex="0" role="region" aria-label="Problems in the file">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">"Line"</th>
+                        <th scope="col">"What is wrong"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+            {(more > 0).then(|| view! { <p>{format!("and {} more", count(more, "problem"))}</p> })}
+        </div>
+    }
+}

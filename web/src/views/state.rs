@@ -1,0 +1,122 @@
+//! The state at the scrubber, what changed, and the event that changed it.
+
+use super::json;
+use crate::{
+    app::App,
+    format::{count, minute},
+    tree::Row,
+};
+use leptos::prelude::*;
+use rewound_core::value::Op;
+
+#[component]
+pub(crate) fn State(app: App) -> impl IntoView {
+    let shown = Memo::new(move |_| app.shown());
+    let tally = move || {
+        let changes = shown.read().rows.iter().filter(|row| row.change.is_some()).count();
+        match (shown.read().version, changes) {
+            (0, _) => String::new(),
+            (_, 0) => "nothing changed".to_owned(),
+            (_, changes) => count(changes, "change"),
+        }
+    };
+    view! {
+        <section class="pane state" aria-labelledby="state-title">
+            <div class="pane-head">
+                <h2 id="state-title">{move || format!("State at version {}", shown.read().version)}</h2>
+                <span class="tally">{tally}</span>
+            </div>
+            <div class="scroll" tabindex="0" role="region" aria-labelledby="state-title">
+                <table class="tree" aria-labelledby="state-title">
+                    <colgroup>
+                        <col class="sign" />
+                        <col class="field-name" />
+                        <col />
+                    </colgroup>
+                    <tbody>{move || shown.read().rows.iter().map(row).collect_view()}</tbody>
+                    <tbody class="meta">{move || meta(&shown.read().meta)}</tbody>
+                </table>
+                <p class="empty" hidden=move || shown.read().version != 0>
+                    "Nothing has happened yet. Every state begins as nothing."
+                </p>
+                {move || cause(app)}
+            </div>
+        </section>
+    }
+}
+
+fn row(row: &Row) -> impl IntoView + use<> {
+    let (sign, word, class) = match row.change {
+        Some(Op::Add) => ("+", "added", "added"),
+        Some(Op::Remove) => ("−", "removed", "removed"),
+        Some(Op::Replace) => ("~", "changed", "changed"),
+        None => ("", "", ""),
+    };
+    let was = row.was.clone().map(|was| {
+        view! {
+            <span class="was">
+                <span class="unseen">"was "</span>
+                <s>{was}</s>
+            </span>
+        }
+    });
+    let value = match (&row.money, row.class) {
+        (Some(money), _) => view! {
+            <span class="money">{money.clone()}</span>
+            <span class="raw" title="What is stored: an integer of cents">{row.value.clone()}" cents"</span>
+        }
+        .into_any(),
+        (None, class) => view! { <span class=class>{row.value.clone()}</span> }.into_any(),
+    };
+    view! {
+        <tr class=class data-path=row.path.clone() data-value=row.value.clone()>
+            <td class="sign">
+                <span aria-hidden="true">{sign}</span>
+                <span class="unseen">{word}</span>
+            </td>
+            <th scope="row" style=format!("--depth:{}", row.depth)>{row.name.clone()}</th>
+            <td class="value">{value} {was}</td>
+        </tr>
+    }
+}
+
+fn meta(meta: &[(&'static str, String)]) -> impl IntoView + use<> {
+    if meta.is_empty() {
+        return None;
+    }
+    let rows = meta.iter().map(|(name, value)| {
+        let path = format!("/$meta/{name}");
+        view! {
+            <tr data-path=path data-value=value.clone()>
+                <td class="sign"></td>
+                <th scope="row" style="--depth:1">{*name}</th>
+                <td class="value">{value.clone()}</td>
+            </tr>
+        }
+    });
+    Some(view! {
+        <tr>
+            <td class="sign"></td>
+            <th scope="row" style="--depth:0">"$meta"</th>
+            <td class="value"></td>
+        </tr>
+        {rows.collect_view()}
+    })
+}
+
+/// The event at the scrubber, as it is stored.
+fn cause(app: App) -> impl IntoView {
+    let event = app.event(app.version.get(), Clone::clone)?;
+    Some(view! {
+        <section class="cause" aria-label="The event that made it">
+            <h3>
+                <span class="position">{event.version()}</span>
+                {event.name().to_owned()}
+            </h3>
+            <p class="about">
+                {format!("by {} at {} UTC", event.actor(), minute(event.time()))}
+            </p>
+            {json::pretty(&event.fields().into())}
+        </section>
+    })
+}

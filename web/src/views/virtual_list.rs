@@ -1,0 +1,132 @@
+//! A list of any length of which only the rows in sight exist.
+
+use leptos::{ev, html, prelude::*};
+
+/// How many rows are kept ready on either side of those in sight.
+const SPARE: usize = 6;
+
+/// A list box of rows of one height. The current row is kept in sight and moved with the keyboard.
+///
+/// There are as many rows as a window is high: no list here is higher, so none has to be measured.
+#[component]
+pub(crate) fn VirtualList<F, V>(
+    /// Names its parts in the document.
+    id: &'static str,
+    #[prop(into)] label: Signal<String>,
+    #[prop(into)] count: Signal<usize>,
+    /// In CSS pixels.
+    row_height: usize,
+    #[prop(into)] current: Signal<Option<usize>>,
+    /// Called with the row that a person chose.
+    on_choose: Callback<usize>,
+    /// The content of a row.
+    row: F,
+) -> impl IntoView
+where
+    F: Fn(usize) -> V + Copy + Send + Sync + 'static,
+    V: IntoView + 'static,
+{
+    let frame = NodeRef::<html::Div>::new();
+    let top = RwSignal::new(0_usize);
+    let window_height = RwSignal::new(inner_height());
+    let resized = window_event_listener(ev::resize, move |_| window_height.set(inner_height()));
+    on_cleanup(move || resized.remove());
+
+    let in_sight = Memo::new(move |_| {
+        let first = (top.get() / row_height).saturating_sub(SPARE);
+        let last = (top.get() + window_height.get()) / row_height + SPARE;
+        // A list that became shorter has not scrolled back yet.
+        let last = last.min(count.get());
+        (first.min(last), last)
+    });
+
+    // The row that is current comes into sight: a little further where it is near, to the middle where not.
+    Effect::new(move |_| {
+        let Some(index) = current.get() else { return };
+        let length = count.get();
+        request_animation_frame(move || {
+            let Some(frame) = frame.get_untracked() else { return };
+            let (height, at) = (frame.client_height(), frame.scroll_top());
+            let row = i32::try_from(index.min(length) * row_height).unwrap_or(i32::MAX);
+            let row_height = row_height as i32;
+            if row < at || row.saturating_add(row_height) > at + height {
+                let near = (row - at).abs() < 2 * height;
+                let wanted = match (near, row < at) {
+                    (true, true) => row,
+                    (true, false) => row + row_height - height,
+                    (false, _) => row - (height - row_height) / 2,
+                };
+                frame.set_scroll_top(wanted);
+            }
+        });
+    });
+
+    let on_keydown = move |event: ev::KeyboardEvent| {
+        let length = count.get_untracked();
+        let Some(last) = length.checked_sub(1) else { return };
+        let page =
+            frame.get_untracked().map_or(1, |frame| frame.client_height().max(0) as usize / row_height);
+        let at = current.get_untracked();
+        let next = match (event.key().as_str(), at) {
+            ("ArrowDown" | "ArrowUp" | "PageDown" | "PageUp" | "Home", None) => 0,
+            ("ArrowDown", Some(at)) => at + 1,
+            ("ArrowUp", Some(at)) => at.saturating_sub(1),
+            ("PageDown", Some(at)) => at + page,
+            ("PageUp", Some(at)) => at.saturating_sub(page),
+            ("Home", Some(_)) => 0,
+            ("End", _) => last,
+            _ => return,
+        };
+        event.prevent_default();
+        on_choose.run(next.min(last));
+    };
+
+    view! {
+        <div
+            class="list"
+            node_ref=frame
+            id=id
+            role="listbox"
+            tabindex="0"
+            aria-label=move || label.get()
+            aria-activedescendant=move || current.get().map(|index| format!("{id}-{index}"))
+            on:scroll=move |_| {
+                if let Some(frame) = frame.get_untracked() {
+                    top.set(frame.scroll_top().max(0) as usize);
+                }
+            }
+            on:keydown=on_keydown
+        >
+            <div class="sheet" role="presentation" style:height=move || format!("{}px", count.get() * row_height)>
+                <For
+                    each=move || {
+                        let (first, last) = in_sight.get();
+                        first..last
+                    }
+                    key=|index| *index
+                    children=move |index| {
+                        view! {
+                            <div
+                                class="row"
+                                role="option"
+                                id=format!("{id}-{index}")
+                                aria-posinset=index + 1
+                                aria-setsize=move || count.get()
+                                aria-selected=move || (current.get() == Some(index)).to_string()
+                                style=format!("top:{}px;height:{row_height}px", index * row_height)
+                                on:click=move |_| on_choose.run(index)
+                            >
+                                {row(index)}
+                            </div>
+                        }
+                    }
+                />
+            </div>
+        </div>
+    }
+}
+
+fn inner_height() -> usize {
+    let height = window().inner_height().ok().and_then(|height| height.as_f64());
+    height.map_or(1_000, |height| height as usize)
+}

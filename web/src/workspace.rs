@@ -1,0 +1,138 @@
+//! The streams themselves: own ones in a store that commands run against, and imported logs.
+
+use crate::{format, host};
+use rewound_core::{
+    domain::{Command, Sender},
+    domains,
+    error::{Error, Result},
+    event::Event,
+    import::EventLog,
+    run::{Done, Options, run},
+    store::MemoryStore,
+    time::Millis,
+    timeline::Timeline,
+};
+use std::sync::Arc;
+
+/// Every stream that the page knows.
+#[derive(Debug, Default)]
+pub(crate) struct Workspace {
+    pub(crate) store: MemoryStore,
+    logs: Vec<Log>,
+}
+
+#[derive(Debug)]
+struct Log {
+    events: EventLog,
+    summaries: Vec<Arc<Summary>>,
+}
+
+/// Where a stream comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Commands made it here.
+    Own,
+    /// It was read from a file, the n-th of this visit: it can be replayed and not changed.
+    Log(usize),
+}
+
+/// Which stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StreamKey {
+    pub(crate) source: Source,
+    pub(crate) aggregate: String,
+    pub(crate) id: String,
+}
+
+/// A stream as the list shows it.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Summary {
+    pub(crate) key: StreamKey,
+    pub(crate) label: String,
+    pub(crate) version: u64,
+    pub(crate) last_event: String,
+    pub(crate) updated_at: Millis,
+    /// What the filter looks in.
+    haystack: String,
+}
+
+impl Summary {
+    fn new(source: Source, first: &Event, last: &Event) -> Self {
+        let (aggregate, id) = (first.aggregate(), first.aggregate_id());
+        let label = format::label(first).unwrap_or_else(|| format::short_id(id));
+        Self {
+            haystack: format!("{aggregate} {id} {label} {}", last.name()).to_lowercase(),
+            key: StreamKey { source, aggregate: aggregate.to_owned(), id: id.to_owned() },
+            label,
+            version: last.version(),
+            last_event: last.name().to_owned(),
+            updated_at: last.time(),
+        }
+    }
+
+    /// Whether every word stands somewhere in it. The words are in lower case.
+    pub(crate) fn matches(&self, words: &[&str]) -> bool {
+        words.iter().all(|word| self.haystack.contains(word))
+    }
+}
+
+impl Workspace {
+    /// Every stream: own ones by kind and age, then the logs in the order of their files.
+    pub(crate) fn summaries(&self) -> Vec<Arc<Summary>> {
+        let order = |aggregate: &str| domains::all().iter().position(|domain| domain.name() == aggregate);
+        let own = self.store.streams().filter_map(|(_, _, stored)| {
+            Some(Arc::new(Summary::new(Source::Own, stored.events.first()?, stored.events.last()?)))
+        });
+        let mut all: Vec<_> = own.collect();
+        all.sort_by_key(|summary| order(&summary.key.aggregate));
+        all.extend(self.logs.iter().flat_map(|log| log.summaries.iter().cloned()));
+        all
+    }
+
+    /// The timeline of a stream; none where there is no such stream.
+    pub(crate) fn timeline(&self, key: &StreamKey) -> Option<Timeline> {
+        match key.source {
+            Source::Own => {
+                let domain = domains::find(&key.aggregate)?;
+                let stored = self.store.stream(&key.aggregate, &key.id)?;
+                Some(Timeline::new(domain, &key.id, stored.events.clone()))
+            }
+            Source::Log(number) => self.logs.get(number)?.events.timeline(&key.id),
+        }
+    }
+
+    /// Takes in a log; gives its number and its first stream.
+    pub(crate) fn add(&mut self, events: EventLog) -> Option<StreamKey> {
+        let source = Source::Log(self.logs.len());
+        let summaries = events.streams().iter().filter_map(|stream| {
+            let events = stream.events();
+            let (first, last) = (events.clone().next()?, events.last()?);
+            Some(Arc::new(Summary::new(source, first, last)))
+        });
+        let summaries: Vec<_> = summaries.collect();
+        let first = summaries.first().map(|summary| summary.key.clone());
+        self.logs.push(Log { events, summaries });
+        first
+    }
+
+    /// Runs a command against the store, now.
+    pub(crate) fn send(&mut self, order: SendOrder) -> Result<Done> {
+        let SendOrder { aggregate, id, command, actor, expected_version } = order;
+        let Some(domain) = domains::find(&aggregate) else {
+            return Err(Error::UnknownAggregate { name: aggregate });
+        };
+        let by = Sender { actor, now: host::now(), random: host::random(), ..Sender::default() };
+        let options = Options { expected_version, ..Options::default() };
+        run(&mut self.store, domain, &id, command, &by, options)
+    }
+}
+
+/// A command and all that goes with it.
+#[derive(Debug, Clone)]
+pub(crate) struct SendOrder {
+    pub(crate) aggregate: String,
+    pub(crate) id: String,
+    pub(crate) command: Command,
+    pub(crate) actor: String,
+    pub(crate) expected_version: Option<u64>,
+}
