@@ -7,7 +7,7 @@
 
 use crate::{
     aggregate::{Aggregate, Context, Meta, Versioned, decode, reduce},
-    error::{Error, Issue, ReduceError, Rejection, Result},
+    error::{Error, Issue, Problem, ReduceError, Rejection, Result},
     event::{Event, Head, Text, Trace},
     schema::{self, Shape, shapes, validate},
     time::{Millis, rising_ids, to_iso},
@@ -394,6 +394,16 @@ fn typed<A: Aggregate>(command: &Command) -> Result<A::Command> {
     read.map_err(|error| Error::Invalid(vec![Issue { pointer: String::new(), message: error.to_string() }]))
 }
 
+/// Whether an event is of this aggregate.
+pub(crate) fn belongs(event: &Event, aggregate: &str, id: &str) -> Result<(), ReduceError> {
+    if (event.aggregate(), event.aggregate_id()) == (aggregate, id) {
+        return Ok(());
+    }
+    let expected = format!("{aggregate}/{id}");
+    let found = format!("{}/{}", event.aggregate(), event.aggregate_id());
+    Err(Problem::Foreign { expected, found }.of(event))
+}
+
 struct Typed<A: Aggregate> {
     id: Text,
     now: Option<Versioned<A::State>>,
@@ -418,10 +428,8 @@ impl<A: Aggregate> Instance for Typed<A> {
     }
 
     fn apply(mut self: Box<Self>, event: &Event) -> Result<Box<dyn Instance>, ReduceError> {
-        if self.now.is_none() && *self.id != *event.aggregate_id() {
-            let expected = format!("{}/{}", A::NAME, self.id);
-            let found = format!("{}/{}", event.aggregate(), event.aggregate_id());
-            return Err(crate::error::Problem::Foreign { expected, found }.of(event));
+        if self.now.is_none() {
+            belongs(event, A::NAME, &self.id)?;
         }
         self.now = reduce::<A>(self.now.take(), [&decode::<A>(event)?])?;
         Ok(self)

@@ -83,13 +83,12 @@ impl<const MONEY: bool, const MIN: i64, const MAX: i64> Serialize for Integer<MO
 impl<'de, const MONEY: bool, const MIN: i64, const MAX: i64> Deserialize<'de> for Integer<MONEY, MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = i64::deserialize(deserializer)?;
-        Self::new(value).ok_or_else(|| {
-            de::Error::invalid_value(
-                de::Unexpected::Signed(value),
-                &format!("an integer from {MIN} to {MAX}").as_str(),
-            )
-        })
+        Self::new(value).ok_or_else(|| de::Error::custom(outside(value, MIN, MAX)))
     }
+}
+
+fn outside(value: i64, min: i64, max: i64) -> String {
+    format!("{value} is outside: expected an integer from {min} to {max}")
 }
 
 impl<const MONEY: bool, const MIN: i64, const MAX: i64> JsonSchema for Integer<MONEY, MIN, MAX> {

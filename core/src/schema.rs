@@ -8,7 +8,7 @@ use crate::{
     error::Issue,
     value::{Object, below},
 };
-use schemars::{JsonSchema, generate::SchemaSettings};
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::Value;
 
 /// A command or an event: its name, and the JSON Schema (draft 2020-12) of its own fields.
@@ -43,7 +43,12 @@ fn requires(schema: &Value, field: &str) -> bool {
 
 /// The shapes of an enum's variants, each written with named fields: `Deposit { amount: Amount }`.
 pub fn shapes<T: JsonSchema>() -> Vec<Shape> {
-    let whole = of::<T>();
+    variants(&of::<T>())
+}
+
+// What follows is not generic, so that it is compiled once and not for every type.
+
+fn variants(whole: &Value) -> Vec<Shape> {
     let variants = whole.get("oneOf").and_then(Value::as_array);
     let shapes = variants.into_iter().flatten().filter_map(|variant| {
         let (name, fields) = variant.get("properties")?.as_object()?.iter().next()?;
@@ -81,11 +86,19 @@ fn entitle_fields(schema: &mut Value) {
 
 /// The JSON Schema (draft 2020-12) of any type, without references.
 pub fn of<T: JsonSchema>() -> Value {
+    named(generator().into_root_schema_for::<T>())
+}
+
+fn generator() -> SchemaGenerator {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    settings.into_generator()
+}
+
+fn named(schema: Schema) -> Value {
+    let mut schema = schema.to_value();
     // The root's title is the Rust type's name, which is nobody's business.
     if let Some(schema) = schema.as_object_mut() {
         schema.shift_remove("title");

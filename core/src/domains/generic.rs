@@ -3,8 +3,8 @@
 
 use crate::{
     aggregate::{Meta, in_order},
-    domain::{Command, Domain, Draft, Instance, Snapshot, SnapshotError},
-    error::{Error, Problem, ReduceError, Result},
+    domain::{Command, Domain, Draft, Instance, Snapshot, SnapshotError, belongs},
+    error::{Error, ReduceError, Result},
     event::{Event, Text},
     schema::Shape,
     value::Object,
@@ -99,11 +99,7 @@ impl Instance for Log {
 
     fn apply(mut self: Box<Self>, event: &Event) -> Result<Box<dyn Instance>, ReduceError> {
         let aggregate = self.aggregate.get_or_insert_with(|| event.aggregate().to_owned());
-        if *self.id != *event.aggregate_id() || aggregate != event.aggregate() {
-            let expected = format!("{aggregate}/{}", self.id);
-            let found = format!("{}/{}", event.aggregate(), event.aggregate_id());
-            return Err(Problem::Foreign { expected, found }.of(event));
-        }
+        belongs(event, aggregate, &self.id)?;
         let version = self.meta.as_ref().map_or(0, |meta| meta.version);
         in_order(version, event.version()).map_err(|problem| problem.of(event))?;
         self.fields.extend(event.payload());
