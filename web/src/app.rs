@@ -89,7 +89,7 @@ impl App {
             streams,
             filter,
             filtered: Memo::new(move |_| {
-                let filter = filter.read().to_lowercase();
+                let filter = host::lower_case(&filter.read());
                 let words: Vec<&str> = filter.split_whitespace().collect();
                 if words.is_empty() {
                     return streams.get();

@@ -1,6 +1,6 @@
 //! What the browser gives and the core never takes for itself: the clock, randomness, a pause.
 
-use js_sys::{Function, Promise};
+use js_sys::{Function, JsString, Promise};
 use rewound_core::time::{Millis, Ulid};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
@@ -27,6 +27,11 @@ pub(crate) fn random() -> u128 {
 /// A new id.
 pub(crate) fn new_id() -> String {
     Ulid::from_parts(now(), random()).to_string()
+}
+
+/// The text in lower case. The browser brings the tables for that; our own would be downloaded.
+pub(crate) fn lower_case(text: &str) -> String {
+    JsString::from(text).to_lower_case().into()
 }
 
 /// Lets the browser paint and answer before the work goes on.

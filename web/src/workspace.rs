@@ -61,7 +61,7 @@ impl Summary {
         let (aggregate, id) = (first.aggregate(), first.aggregate_id());
         let label = format::label(first).unwrap_or_else(|| format::short_id(id));
         Self {
-            haystack: format!("{aggregate} {id} {label} {}", last.name()).to_lowercase(),
+            haystack: host::lower_case(&format!("{aggregate} {id} {label} {}", last.name())),
             key: StreamKey { source, aggregate: aggregate.to_owned(), id: id.to_owned() },
             label,
             version: last.version(),
@@ -79,12 +79,13 @@ impl Summary {
 impl Workspace {
     /// Every stream: own ones by kind and age, then the logs in the order of their files.
     pub(crate) fn summaries(&self) -> Vec<Arc<Summary>> {
-        let order = |aggregate: &str| domains::all().iter().position(|domain| domain.name() == aggregate);
-        let own = self.store.streams().filter_map(|(_, _, stored)| {
-            Some(Arc::new(Summary::new(Source::Own, stored.events.first()?, stored.events.last()?)))
-        });
-        let mut all: Vec<_> = own.collect();
-        all.sort_by_key(|summary| order(&summary.key.aggregate));
+        let mut all = Vec::new();
+        for domain in domains::all() {
+            let own = self.store.streams().filter(|(aggregate, ..)| *aggregate == domain.name());
+            all.extend(own.filter_map(|(_, _, stored)| {
+                Some(Arc::new(Summary::new(Source::Own, stored.events.first()?, stored.events.last()?)))
+            }));
+        }
         all.extend(self.logs.iter().flat_map(|log| log.summaries.iter().cloned()));
         all
     }

@@ -1,6 +1,9 @@
 //! The form of a command, made from its schema, with what it would do before it is sent.
 
-use super::icon::{CLOSE, Icon, SEND};
+use super::{
+    erased::{click, flag, maybe, part, text, value, word},
+    icon::{CLOSE, Icon, SEND},
+};
 use crate::{
     app::App,
     form::{self, Field, Kind},
@@ -260,6 +263,7 @@ fn sentence(message: &str) -> String {
 pub(crate) fn CommandPanel(app: App) -> impl IntoView {
     let form = Form::new(app);
     let panel = NodeRef::<html::Section>::new();
+    let targeted = Memo::new(move |_| form.target.read().is_some());
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
         form.send();
@@ -286,56 +290,47 @@ pub(crate) fn CommandPanel(app: App) -> impl IntoView {
                     type="button"
                     class="round"
                     aria-label="Close the form"
-                    on:click=move |_| app.commanding.set(false)
+                    on:click=click(move || app.commanding.set(false))
                 >
                     <Icon path=CLOSE />
                 </button>
             </div>
             <form class="scroll" novalidate autocomplete="off" on:submit=submit>
                 <TargetChoice form=form />
-                <Show when=move || form.target.read().is_some()>
-                    <CommandChoice form=form />
-                    <div class="fields">
-                        {move || {
-                            let fields = form.fields.get();
-                            if fields.is_empty() {
-                                view! { <p class="about">"This command has no fields."</p> }.into_any()
-                            } else {
-                                view! { <Fields form=form fields=fields path=String::new() /> }.into_any()
-                            }
-                        }}
-                    </div>
-                    <div class="fields sender">
-                        <Plain
-                            form=form
-                            id=ACTOR
-                            title="Actor"
-                            help="Who sends it."
-                            value=form.actor
-                        />
-                        <Plain
-                            form=form
-                            id=EXPECTED
-                            title="Expected version"
-                            help="Empty: any. 0: create only."
-                            value=form.expected
-                        />
-                    </div>
-                    <div class="foot">
-                        <Preview form=form />
-                        <button type="submit" class="button primary wide">
-                            <Icon path=SEND />
-                            {move || {
-                                form.shape
-                                    .read()
-                                    .as_ref()
-                                    .map(|shape| format!("Send {}", shape.name))
-                            }}
-                        </button>
-                    </div>
-                </Show>
+                {part(move || targeted.get().then(|| view! { <Body form=form /> }))}
             </form>
         </section>
+    }
+}
+
+/// The form itself, once it is known where the command goes.
+#[component]
+fn Body(form: Form) -> impl IntoView {
+    let fields = part(move || match form.fields.get() {
+        none if none.is_empty() => view! { <p class="about">"This command has no fields."</p> }.into_any(),
+        fields => view! { <Fields form=form fields=fields path=String::new() /> }.into_any(),
+    });
+    let name = maybe(move || form.shape.read().as_ref().map(|shape| format!("Send {}", shape.name)));
+    view! {
+        <CommandChoice form=form />
+        <div class="fields">{fields}</div>
+        <div class="fields sender">
+            <Plain form=form id=ACTOR title="Actor" help="Who sends it." field=form.actor />
+            <Plain
+                form=form
+                id=EXPECTED
+                title="Expected version"
+                help="Empty: any. 0: create only."
+                field=form.expected
+            />
+        </div>
+        <div class="foot">
+            <Preview form=form />
+            <button type="submit" class="button primary wide">
+                <Icon path=SEND />
+                {name}
+            </button>
+        </div>
     }
 }
 
@@ -352,21 +347,20 @@ fn TargetChoice(form: Form) -> impl IntoView {
     let app = form.app;
     let open = Memo::new(move |_| app.summary());
     let own = move || open.get().filter(|stream| stream.key.source == Source::Own);
-    let choose = move |event| {
-        let value = event_target_value(&event);
+    let choose = value(move |value| {
         form.new.set(domains::find(&value).map(|domain| domain.name().to_owned()));
         form.outcome.set(None);
-    };
-    let value = move || form.new.get().unwrap_or_default();
+    });
+    let chosen = text(move || form.new.get().unwrap_or_default());
     view! {
         <div class="field">
             <label for="target">"To"</label>
-            <select id="target" on:change=choose prop:value=value>
-                <option value="" disabled=move || own().is_none() selected=move || form.new.read().is_none()>
-                    {move || match own() {
+            <select id="target" on:change=choose prop:value=chosen>
+                <option value="" disabled=flag(move || own().is_none()) selected=flag(move || form.new.read().is_none())>
+                    {text(move || match own() {
                         Some(stream) => format!("{} ({})", stream.label, kind(&stream.key.aggregate)),
                         None => "The open stream is imported: choose a new one".to_owned(),
-                    }}
+                    })}
                 </option>
                 {domains::all()
                     .map(|domain| {
@@ -376,7 +370,7 @@ fn TargetChoice(form: Form) -> impl IntoView {
                             move || form.new.read().as_ref() == Some(&name)
                         };
                         view! {
-                            <option value=name.clone() selected=selected>
+                            <option value=name.clone() selected=flag(selected)>
                                 {format!("New {}", kind(&name).to_lowercase())}
                             </option>
                         }
@@ -384,10 +378,10 @@ fn TargetChoice(form: Form) -> impl IntoView {
                     .collect_view()}
             </select>
             <p class="help">
-                {move || match form.target.get() {
+                {part(move || match form.target.get() {
                     Some(target) => view! { "id " <code>{target.id}</code> }.into_any(),
-                    None => "Imported logs are read-only: their replay is all theirs.".into_any(),
-                }}
+                    None => "Imported logs are read-only: they can be replayed, and not changed.".into_any(),
+                })}
             </p>
         </div>
     }
@@ -408,14 +402,14 @@ fn CommandChoice(form: Form) -> impl IntoView {
             };
             let choose = {
                 let name = name.clone();
-                move |_| {
+                value(move |_| {
                     form.outcome.set(None);
                     form.chosen.set(Some(name.clone()));
-                }
+                })
             };
             view! {
                 <label class="chip">
-                    <input type="radio" name="command" value=name.clone() prop:checked=checked on:change=choose />
+                    <input type="radio" name="command" value=name.clone() prop:checked=flag(checked) on:change=choose />
                     <span>{name}</span>
                 </label>
             }
@@ -429,8 +423,8 @@ fn CommandChoice(form: Form) -> impl IntoView {
     view! {
         <fieldset class="choice">
             <legend>"Command"</legend>
-            <div class="chips">{commands}</div>
-            <p class="help">{about}</p>
+            <div class="chips">{part(commands)}</div>
+            <p class="help">{maybe(about)}</p>
         </fieldset>
     }
 }
@@ -473,7 +467,7 @@ fn List(form: Form, field: Field, each: Vec<Field>, pointer: String) -> impl Int
     };
     let add = {
         let (change, each) = (change.clone(), each.clone());
-        move |_| change(&|lines| lines.push(form::blank(&each)))
+        click(move || change(&|lines| lines.push(form::blank(&each))))
     };
     let remove = move |index: usize| {
         change(&|lines| {
@@ -494,7 +488,7 @@ fn List(form: Form, field: Field, each: Vec<Field>, pointer: String) -> impl Int
         let label = format!("{one} {}", index + 1);
         let remove = {
             let remove = remove.clone();
-            move |_| remove(index)
+            click(move || remove(index))
         };
         view! {
             <fieldset class="item">
@@ -515,8 +509,8 @@ fn List(form: Form, field: Field, each: Vec<Field>, pointer: String) -> impl Int
         <fieldset class="lines">
             <legend>{field.title}</legend>
             <For each=move || 0..length.get() key=|index| *index children=line />
-            <p class="help" class:error=move || error.read().is_some() data-pointer=place>
-                {move || error.get().unwrap_or_else(|| field.description.clone())}
+            <p class="help" class:error=flag(move || error.read().is_some()) data-pointer=place>
+                {text(move || error.get().unwrap_or_else(|| field.description.clone()))}
             </p>
             <button type="button" class="button small" on:click=add>
                 {adding}
@@ -543,17 +537,17 @@ fn Input(form: Form, field: Field, pointer: String) -> impl IntoView {
         _ => "text",
     };
     let is_cents = unit.as_deref() == Some("cents");
-    let text = {
+    let written = {
         let pointer = pointer.clone();
         Memo::new(move |_| form.text(&pointer))
     };
     let amount = move || {
-        let cents = text.read().trim().parse().ok().filter(|_| is_cents);
+        let cents = written.read().trim().parse().ok().filter(|_| is_cents);
         cents.map(|cents| format!("= {}", money(cents)))
     };
     let (write, touch) = {
-        let (written, touched) = (pointer.clone(), pointer.clone());
-        (move |event| form.write(&written, event_target_value(&event)), move |_| form.touch(&touched))
+        let (writing, touched) = (pointer.clone(), pointer.clone());
+        (value(move |text| form.write(&writing, text)), value(move |_| form.touch(&touched)))
     };
     let options = move || {
         let options = suggestions(form, &name);
@@ -563,7 +557,7 @@ fn Input(form: Form, field: Field, pointer: String) -> impl IntoView {
             .collect_view()
     };
     view! {
-        <div class="field" class:invalid=move || error.read().is_some()>
+        <div class="field" class:invalid=flag(move || error.read().is_some())>
             <label for=id.clone()>
                 {title}
                 {(!required).then(|| view! { <span class="optional">"optional"</span> })}
@@ -576,17 +570,17 @@ fn Input(form: Form, field: Field, pointer: String) -> impl IntoView {
                     list=choices.clone()
                     aria-describedby=help.clone()
                     aria-required=required.to_string()
-                    aria-invalid=move || error.read().is_some().to_string()
-                    prop:value=move || text.get()
+                    aria-invalid=word(move || error.read().is_some())
+                    prop:value=text(move || written.get())
                     on:input=write
                     on:change=touch
                 />
                 {unit.map(|unit| view! { <span class="unit">{unit}</span> })}
             </div>
-            <datalist id=choices>{options}</datalist>
-            <p class="help" id=help data-pointer=place class:error=move || error.read().is_some()>
-                {move || error.get().unwrap_or_else(|| description.clone())}
-                <span class="amount">{amount}</span>
+            <datalist id=choices>{part(options)}</datalist>
+            <p class="help" id=help data-pointer=place class:error=flag(move || error.read().is_some())>
+                {text(move || error.get().unwrap_or_else(|| description.clone()))}
+                <span class="amount">{maybe(amount)}</span>
             </p>
         </div>
     }
@@ -617,30 +611,30 @@ fn Plain(
     id: &'static str,
     title: &'static str,
     help: &'static str,
-    value: RwSignal<String>,
+    field: RwSignal<String>,
 ) -> impl IntoView {
     let element = id.replace(' ', "-");
     let help_id = format!("{element}-help");
     let error = Memo::new(move |_| form.error(id));
     view! {
-        <div class="field" class:invalid=move || error.read().is_some()>
+        <div class="field" class:invalid=flag(move || error.read().is_some())>
             <label for=element.clone()>{title}</label>
             <div class="entry">
                 <input
                     id=element
                     type="text"
                     aria-describedby=help_id.clone()
-                    aria-invalid=move || error.read().is_some().to_string()
-                    prop:value=move || value.get()
-                    on:input=move |event| {
-                        value.set(event_target_value(&event));
+                    aria-invalid=word(move || error.read().is_some())
+                    prop:value=text(move || field.get())
+                    on:input=value(move |text| {
+                        field.set(text);
                         form.outcome.set(None);
-                    }
-                    on:change=move |_| form.touch(id)
+                    })
+                    on:change=value(move |_| form.touch(id))
                 />
             </div>
-            <p class="help" id=help_id data-pointer=id class:error=move || error.read().is_some()>
-                {move || error.get().unwrap_or_else(|| help.to_owned())}
+            <p class="help" id=help_id data-pointer=id class:error=flag(move || error.read().is_some())>
+                {text(move || error.get().unwrap_or_else(|| help.to_owned()))}
             </p>
         </div>
     }
@@ -693,9 +687,9 @@ fn Preview(form: Form) -> impl IntoView {
     };
     view! {
         <div class="answer">
-            <div class="preview" id="preview">{would}</div>
-            <p class="outcome refused" role="alert">{refused}</p>
-            <p class="outcome recorded" role="status">{recorded}</p>
+            <div class="preview" id="preview">{part(would)}</div>
+            <p class="outcome refused" role="alert">{part(refused)}</p>
+            <p class="outcome recorded" role="status">{maybe(recorded)}</p>
         </div>
     }
 }

@@ -1,6 +1,9 @@
 //! The events of the open stream.
 
-use super::virtual_list::VirtualList;
+use super::{
+    erased::{flag, maybe, part, text},
+    virtual_list::VirtualList,
+};
 use crate::{
     app::App,
     format::{count, gist, kind, minute},
@@ -26,24 +29,24 @@ pub(crate) fn Events(app: App) -> impl IntoView {
     view! {
         <section class="pane events" aria-labelledby="events-title">
             <div class="pane-head">
-                <h2 id="events-title">{title}</h2>
-                <span class="tally">{move || count(length.get(), "event")}</span>
+                <h2 id="events-title">{text(title)}</h2>
+                <span class="tally">{text(move || count(length.get(), "event"))}</span>
             </div>
-            <p class="about">{about}</p>
+            <p class="about">{part(about)}</p>
             <VirtualList
                 id="events"
                 label=Signal::derive(move || format!("Events of {}", title()))
-                count=length
+                count=length.into()
                 row_height=56
-                current=current
+                current=current.into()
                 on_choose=Callback::new(move |index: usize| app.seek(index as u64 + 1))
-                row=move |index| row(app, index as u64 + 1)
+                row=|app, index| row(app, index as u64 + 1).into_any()
+                app=app
             />
-            {move || {
-                app.problem()
-                    .map(|problem| view! { <p class="ends" role="note">{format!("The replay ends here: {problem}")}</p> })
-            }}
-            <p class="empty" hidden=move || length.get() != 0>"No event can be replayed."</p>
+            <p class="ends" role="note" hidden=flag(move || app.problem().is_none())>
+                {maybe(move || app.problem().map(|problem| format!("The replay ends here: {problem}")))}
+            </p>
+            <p class="empty" hidden=flag(move || length.get() != 0)>"No event can be replayed."</p>
         </section>
     }
 }
@@ -53,15 +56,15 @@ fn row(app: App, version: u64) -> impl IntoView {
     let event = Memo::new(move |_| app.event(version, Clone::clone));
     let future = move || version > app.version.get();
     view! {
-        <span class="event" class:future=future class:now=move || version == app.version.get()>
+        <span class="event" class:future=flag(future) class:now=flag(move || version == app.version.get())>
             <span class="position">{version}</span>
             <span class="first">
-                <span class="name">{move || event.read().as_ref().map(|event| event.name().to_owned())}</span>
-                <time>{move || event.read().as_ref().map(|event| minute(event.time()))}</time>
+                <span class="name">{maybe(move || event.read().as_ref().map(|event| event.name().to_owned()))}</span>
+                <time>{maybe(move || event.read().as_ref().map(|event| minute(event.time())))}</time>
             </span>
             <span class="second">
-                <span class="gist">{move || event.read().as_ref().map(gist)}</span>
-                <span class="actor">{move || event.read().as_ref().map(|event| event.actor().to_owned())}</span>
+                <span class="gist">{maybe(move || event.read().as_ref().map(gist))}</span>
+                <span class="actor">{maybe(move || event.read().as_ref().map(|event| event.actor().to_owned()))}</span>
             </span>
         </span>
     }

@@ -1,6 +1,7 @@
 //! The head of the page: its name, and the two things to begin with.
 
 use super::{
+    erased::{click, flag, value, word},
     icon::{IMPORT, Icon, SEND},
     listed,
 };
@@ -10,19 +11,19 @@ use leptos::{html, prelude::*};
 #[component]
 pub(crate) fn Header(app: App) -> impl IntoView {
     let picker = NodeRef::<html::Input>::new();
-    let pick = move |_| {
+    let pick = click(move || {
         if let Some(picker) = picker.get() {
             picker.click();
         }
-    };
-    let picked = move |_| {
+    });
+    let picked = value(move |_| {
         if let Some(picker) = picker.get() {
             app.import(listed(picker.files()));
             // The same file can be chosen again.
             picker.set_value("");
         }
-    };
-    let reading = move || matches!(*app.importing.read(), Importing::Reading { .. });
+    });
+    let reading = flag(move || matches!(*app.importing.read(), Importing::Reading { .. }));
     view! {
         <header class="top">
             <h1>
@@ -51,8 +52,8 @@ pub(crate) fn Header(app: App) -> impl IntoView {
                 <button
                     type="button"
                     class="button primary"
-                    aria-expanded=move || app.commanding.get().to_string()
-                    on:click=move |_| app.commanding.update(|open| *open = !*open)
+                    aria-expanded=word(move || app.commanding.get())
+                    on:click=click(move || app.commanding.update(|open| *open = !*open))
                 >
                     <Icon path=SEND />
                     "Send a command"

@@ -4,10 +4,10 @@ use leptos::prelude::*;
 
 /// An icon of 16 by 16 from one path, in the colour of its text.
 #[component]
-pub(crate) fn Icon(#[prop(into)] path: Signal<&'static str>) -> impl IntoView {
+pub(crate) fn Icon(path: &'static str) -> impl IntoView {
     view! {
         <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
-            <path d=move || path.get() />
+            <path d=path />
         </svg>
     }
 }

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub)]
 
 mod command;
+mod erased;
 mod events;
 mod header;
 mod icon;
@@ -15,6 +16,7 @@ mod streams;
 mod virtual_list;
 
 use crate::app::App;
+use erased::{flag, part};
 use leptos::{ev, prelude::*};
 use web_sys::{DragEvent, FileList};
 
@@ -52,16 +54,14 @@ pub(crate) fn Page() -> impl IntoView {
     view! {
         <header::Header app=app />
         <notice::Notice app=app />
-        <main class="panes" class:commanding=move || app.commanding.get()>
+        <main class="panes" class:commanding=flag(move || app.commanding.get())>
             <streams::Streams app=app />
             <events::Events app=app />
             <state::State app=app />
-            <Show when=move || app.commanding.get()>
-                <command::CommandPanel app=app />
-            </Show>
+            {part(move || app.commanding.get().then(|| view! { <command::CommandPanel app=app /> }))}
         </main>
         <scrubber::Scrubber app=app />
-        <div class="drop" hidden=move || !dragging.get()>
+        <div class="drop" hidden=flag(move || !dragging.get())>
             <p>"Drop to import"</p>
         </div>
     }

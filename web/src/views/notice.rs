@@ -1,6 +1,9 @@
 //! The line under the head: a hint at first, then how an import goes and what was wrong in its file.
 
-use super::icon::{CLOSE, Icon};
+use super::{
+    erased::{click, flag, part, text},
+    icon::{CLOSE, Icon},
+};
 use crate::{
     app::{App, Imported, Importing},
     format::count,
@@ -13,11 +16,14 @@ const MOST: usize = 500;
 
 #[component]
 pub(crate) fn Notice(app: App) -> impl IntoView {
-    let class = move || match *app.importing.read() {
-        Importing::Failed { .. } => "notice failed",
-        _ => "notice",
-    };
-    let part = Memo::new(move |_| match &*app.importing.read() {
+    let class = text(move || {
+        match *app.importing.read() {
+            Importing::Failed { .. } => "notice failed",
+            _ => "notice",
+        }
+        .to_owned()
+    });
+    let read = Memo::new(move |_| match &*app.importing.read() {
         Importing::Reading { progress, .. } => Some(progress.part),
         _ => None,
     });
@@ -25,12 +31,12 @@ pub(crate) fn Notice(app: App) -> impl IntoView {
         Importing::Done(done) => Some(done.clone()),
         _ => None,
     });
-    let text = move || app.importing.read().summary();
+    let said = move || app.importing.read().summary();
     view! {
         <section class=class aria-label="Hints and imports">
             <div class="line">
                 <p role="status">
-                    {move || match text() {
+                    {part(move || match said() {
                         Some(text) => text.into_any(),
                         None => {
                             view! {
@@ -40,28 +46,26 @@ pub(crate) fn Notice(app: App) -> impl IntoView {
                             }
                                 .into_any()
                         }
-                    }}
-                    {move || done.get().map(|done| verdict(&done))}
+                    })}
+                    {part(move || done.get().map(|done| verdict(&done)))}
                 </p>
-                <Show when=move || part.get().is_some()>
-                    <progress
-                        max="1"
-                        aria-label="Import"
-                        prop:value=move || part.get().unwrap_or_default()
-                    ></progress>
-                </Show>
-                <Show when=move || text().is_some() && part.get().is_none()>
-                    <button
-                        type="button"
-                        class="round"
-                        aria-label="Close this message"
-                        on:click=move |_| app.importing.set(Importing::Idle)
-                    >
-                        <Icon path=CLOSE />
-                    </button>
-                </Show>
+                <progress
+                    max="1"
+                    aria-label="Import"
+                    hidden=flag(move || read.get().is_none())
+                    prop:value=move || read.get().unwrap_or_default()
+                ></progress>
+                <button
+                    type="button"
+                    class="round"
+                    aria-label="Close this message"
+                    hidden=flag(move || said().is_none() || read.get().is_some())
+                    on:click=click(move || app.importing.set(Importing::Idle))
+                >
+                    <Icon path=CLOSE />
+                </button>
             </div>
-            {move || done.get().filter(|done| !done.problems.is_empty()).map(|done| problems(&done))}
+            {part(move || done.get().filter(|done| !done.problems.is_empty()).map(|done| problems(&done)))}
         </section>
     }
 }
@@ -72,7 +76,7 @@ fn verdict(done: &Imported) -> impl IntoView + use<> {
         0 => "no problem found".to_owned(),
         _ => format!("{} found", count(number, "problem")),
     };
-    view! { <span class="verdict" class:bad=move || number != 0>{text}</span> }
+    view! { <span class="verdict" class:bad=number != 0>{text}</span> }
 }
 
 fn problems(done: &Arc<Imported>) -> impl IntoView + use<> {

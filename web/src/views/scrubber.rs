@@ -1,6 +1,9 @@
 //! The scrubber under everything: where in its history the stream is shown.
 
-use super::icon::{BACK, FIRST, Icon, LAST, NEXT, PAUSE, PLAY};
+use super::{
+    erased::{Text, click, flag, maybe, part, text, value, word},
+    icon::{BACK, FIRST, Icon, LAST, NEXT, PAUSE, PLAY},
+};
 use crate::{
     app::App,
     format::{grouped, minute},
@@ -37,34 +40,38 @@ pub(crate) fn Scrubber(app: App) -> impl IntoView {
     let place = move || format!("Version {} of {}", grouped(app.version.get()), grouped(app.length.get()));
     let what = move || name().unwrap_or_else(|| "before the first event".to_owned());
     let time = move || app.event(app.version.get(), |event| format!("{} UTC", minute(event.time())));
-    let fill = move || {
-        let part = app.version.get() as f64 / app.length.get().max(1) as f64;
+    let fill = text(move || {
+        // A ratio for CSS to divide: formatting fractions takes more code than all of this.
+        let (version, length) = (app.version.get(), app.length.get().max(1));
         let marks = app.length.get();
         let marks = if marks <= MARKS { marks.max(1) } else { 0 };
-        format!("--part:{part:.5};--marks:{marks}")
-    };
-    let step = move |by: i64| move |_| app.seek(app.version.get_untracked().saturating_add_signed(by));
+        format!("--part:calc({version}/{length});--marks:{marks}")
+    });
+    let step = move |by: i64| click(move || app.seek(app.version.get_untracked().saturating_add_signed(by)));
     let at_start = move || app.version.get() == 0;
     let at_end = move || app.version.get() >= app.length.get();
     view! {
         <section class="scrubber" aria-label="Time travel">
             <div class="buttons">
-                <Button label="To the start" path=FIRST disabled=at_start on_click=move |_| app.seek(0) />
-                <Button label="One event back" path=BACK disabled=at_start on_click=step(-1) />
+                <Button label="To the start" path=FIRST disabled=word(at_start) on_click=click(move || app.seek(0)) />
+                <Button label="One event back" path=BACK disabled=word(at_start) on_click=step(-1) />
                 <button
                     type="button"
                     class="round play"
-                    aria-label=move || if app.playing.get() { "Pause" } else { "Play" }
-                    disabled=move || app.length.get() == 0
-                    on:click=move |_| app.play_or_pause()
+                    aria-label=text(move || if app.playing.get() { "Pause" } else { "Play" }.to_owned())
+                    disabled=flag(move || app.length.get() == 0)
+                    on:click=click(move || app.play_or_pause())
                 >
-                    <Icon path=Signal::derive(move || if app.playing.get() { PAUSE } else { PLAY }) />
+                    {part(move || {
+                        let path = if app.playing.get() { PAUSE } else { PLAY };
+                        view! { <Icon path=path /> }
+                    })}
                 </button>
-                <Button label="One event on" path=NEXT disabled=at_end on_click=step(1) />
-                <Button label="To the end" path=LAST disabled=at_end on_click=move |_| app.seek(u64::MAX) />
+                <Button label="One event on" path=NEXT disabled=word(at_end) on_click=step(1) />
+                <Button label="To the end" path=LAST disabled=word(at_end) on_click=click(move || app.seek(u64::MAX)) />
             </div>
             <div class="track" style=fill>
-                <div class="marks" aria-hidden="true" hidden=move || { app.length.get() > MARKS }></div>
+                <div class="marks" aria-hidden="true" hidden=flag(move || app.length.get() > MARKS)></div>
                 <input
                     node_ref=range
                     id="scrubber"
@@ -72,20 +79,18 @@ pub(crate) fn Scrubber(app: App) -> impl IntoView {
                     min="0"
                     step="1"
                     aria-label="Version"
-                    aria-valuetext=move || format!("{}: {}", place(), what())
-                    on:input=move |event| {
-                        app.seek(event_target_value(&event).parse().unwrap_or_default())
-                    }
+                    aria-valuetext=text(move || format!("{}: {}", place(), what()))
+                    on:input=value(move |text| app.seek(text.parse().unwrap_or_default()))
                 />
             </div>
             <p class="place">
-                <b>{place}</b>
-                <span class="what">{what}</span>
-                <time>{time}</time>
+                <b>{text(place)}</b>
+                <span class="what">{text(what)}</span>
+                <time>{maybe(time)}</time>
             </p>
             <label class="speed">
                 "Speed"
-                <select on:change=move |event| speed.set(event_target_value(&event).parse().unwrap_or(1))>
+                <select on:change=value(move |text| speed.set(text.parse().unwrap_or(1)))>
                     <option value="1">"1×"</option>
                     <option value="4">"4×"</option>
                     <option value="16">"16×"</option>
@@ -113,8 +118,8 @@ fn pace(length: u64, speed: u64) -> (Duration, u64) {
 fn Button(
     label: &'static str,
     path: &'static str,
-    disabled: impl Fn() -> bool + Send + Sync + 'static,
-    on_click: impl Fn(leptos::ev::MouseEvent) + 'static,
+    disabled: Text,
+    on_click: Box<dyn FnMut(leptos::ev::MouseEvent)>,
 ) -> impl IntoView {
     view! {
         // Not `disabled`: at the end of a history the button in hand would lose the focus.
@@ -123,7 +128,7 @@ fn Button(
             class="round"
             aria-label=label
             title=label
-            aria-disabled=move || disabled().to_string()
+            aria-disabled=disabled
             on:click=on_click
         >
             <Icon path=path />

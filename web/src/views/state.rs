@@ -1,6 +1,9 @@
 //! The state at the scrubber, what changed, and the event that changed it.
 
-use super::json;
+use super::{
+    erased::{flag, part, text},
+    json,
+};
 use crate::{
     app::App,
     format::{count, minute},
@@ -23,8 +26,8 @@ pub(crate) fn State(app: App) -> impl IntoView {
     view! {
         <section class="pane state" aria-labelledby="state-title">
             <div class="pane-head">
-                <h2 id="state-title">{move || format!("State at version {}", shown.read().version)}</h2>
-                <span class="tally">{tally}</span>
+                <h2 id="state-title">{text(move || format!("State at version {}", shown.read().version))}</h2>
+                <span class="tally">{text(tally)}</span>
             </div>
             <div class="scroll" tabindex="0" role="region" aria-labelledby="state-title">
                 <table class="tree" aria-labelledby="state-title">
@@ -33,13 +36,13 @@ pub(crate) fn State(app: App) -> impl IntoView {
                         <col class="field-name" />
                         <col />
                     </colgroup>
-                    <tbody>{move || shown.read().rows.iter().map(row).collect_view()}</tbody>
-                    <tbody class="meta">{move || meta(&shown.read().meta)}</tbody>
+                    <tbody>{part(move || shown.read().rows.iter().map(row).collect_view())}</tbody>
+                    <tbody class="meta">{part(move || meta(&shown.read().meta))}</tbody>
                 </table>
-                <p class="empty" hidden=move || shown.read().version != 0>
+                <p class="empty" hidden=flag(move || shown.read().version != 0)>
                     "Nothing has happened yet. Every state begins as nothing."
                 </p>
-                {move || cause(app)}
+                {part(move || cause(app))}
             </div>
         </section>
     }

@@ -1,6 +1,9 @@
 //! The list of streams, with a filter over it.
 
-use super::virtual_list::VirtualList;
+use super::{
+    erased::{flag, part, text, value},
+    virtual_list::VirtualList,
+};
 use crate::{
     app::App,
     format::{count, grouped, kind, minute},
@@ -35,29 +38,30 @@ pub(crate) fn Streams(app: App) -> impl IntoView {
         <section class="pane streams" aria-labelledby="streams-title">
             <div class="pane-head">
                 <h2 id="streams-title">"Streams"</h2>
-                <span class="tally" role="status">{tally}</span>
+                <span class="tally" role="status">{text(tally)}</span>
             </div>
             <input
                 type="search"
                 class="filter"
                 placeholder="Filter by name, id, kind or event"
                 aria-label="Filter the streams"
-                prop:value=move || app.filter.get()
-                on:input=move |event| app.filter.set(event_target_value(&event))
+                prop:value=text(move || app.filter.get())
+                on:input=value(move |text| app.filter.set(text))
             />
             <VirtualList
                 id="streams"
                 label=Signal::derive(move || count(length.get(), "stream"))
-                count=length
+                count=length.into()
                 row_height=56
-                current=current
+                current=current.into()
                 on_choose=open
-                row=move |index| {
+                row=|app, index| {
                     let stream = Memo::new(move |_| app.filtered.read().get(index).cloned());
-                    move || stream.get().map(|stream| row(&stream))
+                    part(move || stream.get().map(|stream| row(&stream))).into_any()
                 }
+                app=app
             />
-            <p class="empty" hidden=move || length.get() != 0>"No stream matches."</p>
+            <p class="empty" hidden=flag(move || length.get() != 0)>"No stream matches."</p>
         </section>
     }
 }

@@ -1,5 +1,7 @@
 //! A list of any length of which only the rows in sight exist.
 
+use super::erased::{click, maybe, text, word};
+use crate::app::App;
 use leptos::{ev, html, prelude::*};
 
 /// How many rows are kept ready on either side of those in sight.
@@ -9,23 +11,20 @@ const SPARE: usize = 6;
 ///
 /// There are as many rows as a window is high: no list here is higher, so none has to be measured.
 #[component]
-pub(crate) fn VirtualList<F, V>(
+pub(crate) fn VirtualList(
     /// Names its parts in the document.
     id: &'static str,
-    #[prop(into)] label: Signal<String>,
-    #[prop(into)] count: Signal<usize>,
+    label: Signal<String>,
+    count: Signal<usize>,
     /// In CSS pixels.
     row_height: usize,
-    #[prop(into)] current: Signal<Option<usize>>,
+    current: Signal<Option<usize>>,
     /// Called with the row that a person chose.
     on_choose: Callback<usize>,
     /// The content of a row.
-    row: F,
-) -> impl IntoView
-where
-    F: Fn(usize) -> V + Copy + Send + Sync + 'static,
-    V: IntoView + 'static,
-{
+    row: fn(App, usize) -> AnyView,
+    app: App,
+) -> impl IntoView {
     let frame = NodeRef::<html::Div>::new();
     let top = RwSignal::new(0_usize);
     let window_height = RwSignal::new(inner_height());
@@ -88,8 +87,8 @@ where
             id=id
             role="listbox"
             tabindex="0"
-            aria-label=move || label.get()
-            aria-activedescendant=move || current.get().map(|index| format!("{id}-{index}"))
+            aria-label=text(move || label.get())
+            aria-activedescendant=maybe(move || current.get().map(|index| format!("{id}-{index}")))
             on:scroll=move |_| {
                 if let Some(frame) = frame.get_untracked() {
                     top.set(frame.scroll_top().max(0) as usize);
@@ -97,7 +96,7 @@ where
             }
             on:keydown=on_keydown
         >
-            <div class="sheet" role="presentation" style:height=move || format!("{}px", count.get() * row_height)>
+            <div class="sheet" role="presentation" style=text(move || format!("height:{}px", count.get() * row_height))>
                 <For
                     each=move || {
                         let (first, last) = in_sight.get();
@@ -111,12 +110,12 @@ where
                                 role="option"
                                 id=format!("{id}-{index}")
                                 aria-posinset=index + 1
-                                aria-setsize=move || count.get()
-                                aria-selected=move || (current.get() == Some(index)).to_string()
+                                aria-setsize=text(move || count.get().to_string())
+                                aria-selected=word(move || current.get() == Some(index))
                                 style=format!("top:{}px;height:{row_height}px", index * row_height)
-                                on:click=move |_| on_choose.run(index)
+                                on:click=click(move || on_choose.run(index))
                             >
-                                {row(index)}
+                                {row(app, index)}
                             </div>
                         }
                     }
