@@ -372,13 +372,10 @@ impl<A: Aggregate> Domain for Compiled<A> {
 
     fn resume(&self, snapshot: &Snapshot) -> Result<Box<dyn Instance>, SnapshotError> {
         snapshot.written_by(self)?;
-        let state = Value::Object(snapshot.state.clone());
-        let read = serde_json::from_str(&state.to_string()).map_err(|error| {
-            let issue = validate(Domain::state(self), &state).into_iter().next();
-            let unplaced = || Issue { pointer: String::new(), message: error.to_string() };
-            SnapshotError::Corrupt(issue.unwrap_or_else(unplaced))
-        });
-        let state = read?;
+        let text = serde_json::to_string(&snapshot.state);
+        let state = text.and_then(|text| serde_json::from_str(&text)).map_err(|error| {
+            SnapshotError::Corrupt(Issue { pointer: String::new(), message: error.to_string() })
+        })?;
         let meta = snapshot.meta.clone();
         Ok(Box::new(Typed::<A> { id: meta.id.clone(), now: Some(Versioned { meta, state }) }))
     }

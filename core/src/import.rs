@@ -9,13 +9,13 @@ use crate::{
     domains::for_log,
     error::Issue,
     event::{Event, Interner},
+    gzip::Gunzip,
     time::Millis,
     timeline::Timeline,
 };
-use flate2::write::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::{collections::BTreeMap, io::Write, mem};
+use std::{collections::BTreeMap, fmt, mem};
 
 /// The most bytes that a log may have once it is decompressed: 2 GiB. A small file that decompresses to
 /// more is refused before it fills the memory.
@@ -154,16 +154,27 @@ pub struct Import {
 }
 
 /// How the bytes are packed; the first two tell.
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum Source {
     #[default]
     Unknown,
     /// The first byte, where it came alone.
     Undecided(u8),
     Plain,
-    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+    Gzip(Box<Gunzip>),
     /// Nothing more is read: what came is broken, or too much.
     Stopped,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Source::Unknown | Source::Undecided(_) => "unknown",
+            Source::Plain => "plain",
+            Source::Gzip(_) => "gzip",
+            Source::Stopped => "stopped",
+        })
+    }
 }
 
 /// How a record holds its event. A log has one shape throughout: it is tried first.
@@ -193,7 +204,7 @@ impl Import {
                 [] => {}
                 [0x1f] => self.source = Source::Undecided(0x1f),
                 [0x1f, 0x8b, ..] => {
-                    self.source = Source::Gzip(Box::new(MultiGzDecoder::new(Vec::new())));
+                    self.source = Source::Gzip(Box::new(Gunzip::new()));
                     self.push(bytes);
                 }
                 _ => {
@@ -209,11 +220,11 @@ impl Import {
                 self.source = Source::Plain;
                 self.text(bytes);
             }
-            Source::Gzip(mut decoder) => {
+            Source::Gzip(mut gunzip) => {
                 // Small pieces, so that a bomb is seen before it has filled the memory.
                 for piece in bytes.chunks(64 * 1024) {
-                    let result = decoder.write_all(piece);
-                    let text = mem::take(decoder.get_mut());
+                    let mut text = Vec::new();
+                    let result = gunzip.push(piece, &mut text);
                     self.text(&text);
                     if let Err(error) = result {
                         return self.stop(format!("the compressed data is broken here: {error}"));
@@ -222,7 +233,7 @@ impl Import {
                         return;
                     }
                 }
-                self.source = Source::Gzip(decoder);
+                self.source = Source::Gzip(gunzip);
             }
             Source::Stopped => self.source = Source::Stopped,
         }
@@ -237,11 +248,8 @@ impl Import {
     pub fn finish(mut self) -> EventLog {
         match mem::take(&mut self.source) {
             Source::Undecided(first) => self.text(&[first]),
-            Source::Gzip(mut decoder) => {
-                let result = decoder.try_finish();
-                let text = mem::take(decoder.get_mut());
-                self.text(&text);
-                if let Err(error) = result {
+            Source::Gzip(gunzip) => {
+                if let Err(error) = gunzip.finish() {
                     self.stop(format!("the compressed data ends too early: {error}"));
                 }
             }
@@ -587,6 +595,7 @@ impl Splitter {
 mod tests {
     use super::*;
     use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
 
     fn line(id: &str, version: u64) -> String {
         format!(

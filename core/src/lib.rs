@@ -49,6 +49,7 @@ pub mod domain;
 pub mod domains;
 pub mod error;
 pub mod event;
+mod gzip;
 pub mod import;
 pub mod number;
 pub mod projection;

@@ -1,6 +1,6 @@
 //! Integers with their limits in the type: money in minor units, quantities.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::{borrow::Cow, fmt};
 
@@ -101,7 +101,10 @@ impl<const MONEY: bool, const MIN: i64, const MAX: i64> JsonSchema for Integer<M
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut schema = json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX });
+        let mut schema = Schema::default();
+        schema.insert("type".to_owned(), "integer".into());
+        schema.insert("minimum".to_owned(), MIN.into());
+        schema.insert("maximum".to_owned(), MAX.into());
         if MONEY {
             schema.insert("x-unit".to_owned(), "cents".into());
         }

@@ -116,10 +116,10 @@ pub fn words(name: &str) -> String {
     let mut words = String::with_capacity(name.len() + 4);
     for (index, letter) in name.chars().enumerate() {
         match letter {
-            first if index == 0 => words.extend(first.to_uppercase()),
-            capital if capital.is_uppercase() => {
+            first if index == 0 => words.push(first.to_ascii_uppercase()),
+            capital if capital.is_ascii_uppercase() => {
                 words.push(' ');
-                words.extend(capital.to_lowercase());
+                words.push(capital.to_ascii_lowercase());
             }
             letter => words.push(letter),
         }

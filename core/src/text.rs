@@ -3,12 +3,12 @@
 //! The limits stand in the schema, and commands are held to them. Reading is lenient: an event that an
 //! older program stored stays readable, whatever its texts look like.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use std::{borrow::Cow, fmt, ops::Deref};
 
 macro_rules! texts {
-    ($($(#[$doc:meta])* $name:ident { $($schema:tt)* })*) => { $(
+    ($($(#[$doc:meta])* $name:ident { $($keyword:literal: $value:expr),* })*) => { $(
         $(#[$doc])*
         #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -43,7 +43,10 @@ macro_rules! texts {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", $($schema)* })
+                let mut schema = Schema::default();
+                schema.insert("type".to_owned(), "string".into());
+                $(schema.insert($keyword.to_owned(), $value.into());)*
+                schema
             }
         }
     )* };

@@ -53,6 +53,7 @@ pub enum BankAccountCommand {
         reason: Note,
         /// Who closed it; the actor where nobody is named.
         #[serde(default)]
+        #[schemars(with = "Label")]
         closed_by: Option<Label>,
     },
     /// Send money to another account.

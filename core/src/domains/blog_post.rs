@@ -52,6 +52,7 @@ pub struct Post {
     pub title: Label,
     /// True once it was published; absent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
     pub is_public: Option<bool>,
 }
 

@@ -71,6 +71,7 @@ pub struct Person {
     pub status: CustomerStatus,
     /// Why not; only while suspended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Note")]
     pub suspension_reason: Option<Note>,
 }
 

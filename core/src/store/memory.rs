@@ -1,7 +1,12 @@
 //! The store in memory: the first-class sibling of the others, and the simulator's ground.
 
 use super::{Answer, Commit, Failure, Loaded, MAX_EVENTS, Page, Record, Reply, Request, Store};
-use crate::{aggregate::Meta, domain::Snapshot, event::Event};
+use crate::{
+    aggregate::{Meta, in_order},
+    domain::{Snapshot, belongs},
+    error::ReduceError,
+    event::Event,
+};
 use std::collections::BTreeMap;
 
 /// How many events lie between two snapshots where nothing else is asked for.
@@ -70,6 +75,32 @@ impl MemoryStore {
     /// Every record, expired ones too.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.records.values()
+    }
+
+    /// Takes back what a commit wrote, from wherever it was kept: its events, and its record.
+    ///
+    /// # Errors
+    /// Events that do not follow those that are here; nothing is taken then.
+    pub fn restore(&mut self, events: Vec<Event>, record: Option<Record>) -> Result<(), ReduceError> {
+        let Some(last) = events.last() else { return Ok(()) };
+        let key = (last.aggregate().to_owned(), last.aggregate_id().to_owned());
+        let head = Meta {
+            id: last.shared_aggregate_id().clone(),
+            version: last.version(),
+            actor: last.shared_actor().clone(),
+            updated_at: Some(last.time()),
+        };
+        let stored = self.streams.get(&key);
+        let versions = stored.map_or(0, |stored| stored.events.len() as u64)..;
+        for (version, event) in versions.zip(&events) {
+            in_order(version, event.version()).map_err(|problem| problem.of(event))?;
+            belongs(event, &key.0, &key.1)?;
+        }
+        let stored = self.streams.entry(key).or_default();
+        stored.events.extend(events);
+        stored.head = Some(head);
+        self.records.extend(record.map(|record| (record.key.clone(), record)));
+        Ok(())
     }
 
     /// Writes a commit without looking at its conditions: [`answer`](Store::answer) looks first.
@@ -147,5 +178,45 @@ impl Store for MemoryStore {
                 Ok(Answer::List(Page { items, next }))
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{Command, Sender},
+        domains,
+        error::Problem,
+        run::{Options, run},
+    };
+    use serde_json::json;
+
+    #[test]
+    fn what_was_kept_is_taken_back_and_goes_on() {
+        let bank = domains::find("BankAccount").unwrap();
+        let send = |store: &mut MemoryStore, name: &str, fields| {
+            let by = Sender { actor: "ada".into(), now: 1_000, ..Sender::default() };
+            let options = Options { idempotency_key: Some(name.to_owned()), ..Options::default() };
+            run(store, bank, "a", Command::new(name, fields).unwrap(), &by, options).unwrap()
+        };
+        let mut store = MemoryStore::new();
+        let open = json!({"accountHolderId": "ada", "currency": "EUR"});
+        let deposit = json!({"amount": 5, "transactionReference": "r"});
+        let first = send(&mut store, "Open", open.clone());
+        let second = send(&mut store, "Deposit", deposit.clone());
+
+        let mut again = MemoryStore::new();
+        let records: Vec<Record> = store.records().cloned().collect();
+        let gap = again.restore(second.events.clone(), None).unwrap_err();
+        assert_eq!(gap.problem, Problem::Gap { expected: 1 });
+        assert_eq!(again.streams().count(), 0);
+        again.restore(first.events, Some(records[1].clone())).unwrap();
+        again.restore(second.events.clone(), Some(records[0].clone())).unwrap();
+        assert!(again.restore(second.events, None).is_err());
+        assert!(send(&mut again, "Open", open).repeated);
+        assert!(send(&mut again, "Deposit", deposit.clone()).repeated);
+        let withdraw = json!({"amount": 5, "transactionReference": "r"});
+        assert_eq!(send(&mut again, "Withdraw", withdraw).version(), 3);
     }
 }
