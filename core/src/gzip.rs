@@ -165,7 +165,7 @@ mod tests {
             assert!(read(&both, piece).unwrap() == expected, "in pieces of {piece}");
         }
         let empty = GzBuilder::new().write(Vec::new(), Compression::fast()).finish().unwrap();
-        assert_eq!(read(&empty.repeat(100_000), usize::MAX), Ok(vec![]));
+        assert_eq!(read(&empty.repeat(10_000), usize::MAX), Ok(vec![]));
         let error = |bytes: &[u8]| read(bytes, 333).unwrap_err();
         assert!(error(&both[..both.len() - 1]).contains("missing"));
         let mut flipped = both.clone();
