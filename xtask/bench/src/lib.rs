@@ -104,17 +104,26 @@ fn history(seed: u64) -> impl Iterator<Item = (&'static str, Value)> {
         Some(match rng.u32(0..10) {
             0..=3 => {
                 balance += amount;
-                ("MoneyDeposited", json!({"amount": amount, "transactionReference": reference, "description": "Deposit"}))
+                (
+                    "MoneyDeposited",
+                    json!({"amount": amount, "transactionReference": reference, "description": "Deposit"}),
+                )
             }
             4..=6 if amount <= balance => {
                 balance -= amount;
-                ("MoneyWithdrawn", json!({"amount": amount, "transactionReference": reference, "description": "Withdrawal"}))
+                (
+                    "MoneyWithdrawn",
+                    json!({"amount": amount, "transactionReference": reference, "description": "Withdrawal"}),
+                )
             }
             7 if amount <= balance && pending.len() < 4 => {
                 balance -= amount;
                 let transfer = format!("t-{number}");
                 pending.push((transfer.clone(), amount));
-                ("TransferInitiated", json!({"transferId": transfer, "destinationAccountId": "b", "amount": amount}))
+                (
+                    "TransferInitiated",
+                    json!({"transferId": transfer, "destinationAccountId": "b", "amount": amount}),
+                )
             }
             8 if !pending.is_empty() => {
                 let (transfer, amount) = pending.swap_remove(rng.usize(0..pending.len()));
@@ -122,12 +131,18 @@ fn history(seed: u64) -> impl Iterator<Item = (&'static str, Value)> {
                     ("TransferCompleted", json!({"transferId": transfer}))
                 } else {
                     balance += amount;
-                    ("TransferReversed", json!({"transferId": transfer, "amount": amount, "reason": "closed"}))
+                    (
+                        "TransferReversed",
+                        json!({"transferId": transfer, "amount": amount, "reason": "closed"}),
+                    )
                 }
             }
             _ => {
                 balance += amount;
-                ("TransferReceived", json!({"transferId": format!("r-{number}"), "sourceAccountId": "c", "amount": amount, "currency": "EUR"}))
+                (
+                    "TransferReceived",
+                    json!({"transferId": format!("r-{number}"), "sourceAccountId": "c", "amount": amount, "currency": "EUR"}),
+                )
             }
         })
     })
