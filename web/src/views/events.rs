@@ -54,13 +54,20 @@ pub(crate) fn Events(app: App) -> impl IntoView {
 /// One event. Its text is made again only where another stream shows another event in its place.
 fn row(app: App, version: u64) -> impl IntoView {
     let event = Memo::new(move |_| app.event(version, Clone::clone));
+    let time = move |part: std::ops::Range<usize>| {
+        let event = event.read();
+        event.as_ref().and_then(|event| minute(event.time()).get(part).map(str::to_owned))
+    };
     let future = move || version > app.version.get();
     view! {
         <span class="event" class:future=flag(future) class:now=flag(move || version == app.version.get())>
             <span class="position">{version}</span>
             <span class="first">
                 <span class="name">{maybe(move || event.read().as_ref().map(|event| event.name().to_owned()))}</span>
-                <time>{maybe(move || event.read().as_ref().map(|event| minute(event.time())))}</time>
+                <time>
+                    {maybe(move || time(0..10))}
+                    <span class="clock">{maybe(move || time(10..16))}</span>
+                </time>
             </span>
             <span class="second">
                 <span class="gist">{maybe(move || event.read().as_ref().map(gist))}</span>
