@@ -424,7 +424,11 @@ test("a broken log says what is wrong in which line, and the rest is kept", asyn
 
 test("a narrow window shows everything in one column", async () => {
   const narrow = await open({ width: 390, height: 844 });
-  await narrow.getByRole("button", { name: "Send a command" }).click();
+  await narrow.getByRole("button", { name: "Send a command" }).press("Enter");
+  await narrow.waitForFunction(() => document.activeElement.id === "target");
+  await narrow.getByRole("button", { name: "Close the form" }).press("Enter");
+  await narrow.waitForFunction(() => document.activeElement.id === "command-button");
+  await narrow.getByRole("button", { name: "Send a command" }).press("Enter");
   await narrow.getByLabel("To", { exact: true }).selectOption("Order");
   await narrow.getByRole("button", { name: "Add item" }).click();
   const [width, window] = await narrow.evaluate(() => [

@@ -269,18 +269,23 @@ pub(crate) fn CommandPanel(app: App) -> impl IntoView {
         form.send();
         // The first bad field gets the focus, when its error stands there.
         request_animation_frame(move || {
-            let bad =
-                panel.get_untracked().and_then(|panel| panel.query_selector("[aria-invalid=true]").ok()?);
-            if let Some(bad) = bad {
-                focus(&bad);
+            if let Some(panel) = panel.get_untracked() {
+                focus(panel.query_selector("[aria-invalid=true]"));
             }
         });
     };
-    // On a narrow screen the form opens far below the button.
+    // The keyboard goes where the form is, which on a narrow screen is far below the button.
     Effect::new(move |_| {
         if let Some(panel) = panel.get() {
-            request_animation_frame(move || panel.scroll_into_view_with_bool(false));
+            request_animation_frame(move || {
+                panel.scroll_into_view();
+                focus(panel.query_selector("#target"));
+            });
         }
+    });
+    let close = click(move || {
+        app.commanding.set(false);
+        focus(document().query_selector("#command-button"));
     });
     view! {
         <section class="pane command" aria-labelledby="command-title" node_ref=panel>
@@ -290,7 +295,7 @@ pub(crate) fn CommandPanel(app: App) -> impl IntoView {
                     type="button"
                     class="round"
                     aria-label="Close the form"
-                    on:click=click(move || app.commanding.set(false))
+                    on:click=close
                 >
                     <Icon path=CLOSE />
                 </button>
@@ -334,9 +339,10 @@ fn Body(form: Form) -> impl IntoView {
     }
 }
 
-fn focus(element: &web_sys::Element) {
+fn focus<E>(found: Result<Option<web_sys::Element>, E>) {
     use wasm_bindgen::JsCast;
-    if let Some(element) = element.dyn_ref::<web_sys::HtmlElement>() {
+    let element = found.ok().flatten();
+    if let Some(element) = element.as_ref().and_then(|element| element.dyn_ref::<web_sys::HtmlElement>()) {
         drop(element.focus());
     }
 }
@@ -359,7 +365,7 @@ fn TargetChoice(form: Form) -> impl IntoView {
                 <option value="" disabled=flag(move || own().is_none()) selected=flag(move || form.new.read().is_none())>
                     {text(move || match own() {
                         Some(stream) => format!("{} ({})", stream.label, kind(&stream.key.aggregate)),
-                        None => "The open stream is imported: choose a new one".to_owned(),
+                        None => "Choose what to create".to_owned(),
                     })}
                 </option>
                 {domains::all()

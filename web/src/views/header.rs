@@ -51,6 +51,7 @@ pub(crate) fn Header(app: App) -> impl IntoView {
                 </button>
                 <button
                     type="button"
+                    id="command-button"
                     class="button primary"
                     aria-expanded=word(move || app.commanding.get())
                     on:click=click(move || app.commanding.update(|open| *open = !*open))
