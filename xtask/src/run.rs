@@ -80,7 +80,7 @@ fn finish(command: &mut Command, help: &str, mut line: impl FnMut(&str)) -> Resu
         command.spawn().with_context(|| format!("`{}` could not be started. {help}", shown(command)))?;
 
     let (done, waiting) = mpsc::channel::<()>();
-    let name = shown(command);
+    let name = words(command);
     let heart = thread::spawn(move || {
         while let Err(RecvTimeoutError::Timeout) = waiting.recv_timeout(HEARTBEAT) {
             if !std::io::stderr().is_terminal() {
@@ -115,9 +115,13 @@ fn shown(command: &Command) -> String {
         .get_envs()
         .filter(|(key, _)| *key != "PATH")
         .filter_map(|(key, value)| Some(format!("{}={}", key.display(), quoted(value?))));
+    variables.chain([words(command)]).collect::<Vec<_>>().join(" ")
+}
+
+/// The command alone.
+fn words(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or_default();
-    let words = std::iter::once(program).chain(command.get_args()).map(quoted);
-    variables.chain(words).collect::<Vec<_>>().join(" ")
+    std::iter::once(program).chain(command.get_args()).map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 fn quoted(word: &OsStr) -> String {

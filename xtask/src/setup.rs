@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs, process};
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
@@ -154,20 +154,18 @@ fn cargo_tool(tool: &CargoTool) -> Result<Option<PathBuf>> {
         return Ok(None);
     }
     let CargoTool { program, package, version, flags } = tool;
-    let cache = cache()?;
-    let home = cache.join(format!("{program}-{version}"));
+    let home = cache()?.join(format!("{program}-{version}"));
     let folder = home.join("bin");
     if has_version(&folder.join(program), tool) {
         return Ok(Some(folder));
     }
 
     eprintln!("Building {program} {version}, once for this user; it takes some minutes.");
-    // Built aside and moved when whole: an interrupted build is never taken for a tool.
-    let aside = cache.join(format!("{program}-{version}.{}", process::id()));
-    let build = aside.join("build");
+    // Cargo puts a program in its place only when it is whole, and goes on where a build was interrupted.
+    let build = home.join("build");
     let installed = run(
         command("cargo install --root")
-            .arg(&aside)
+            .arg(&home)
             .args(["--version", version, package])
             .args(*flags)
             .env("CARGO_TARGET_DIR", &build)
@@ -176,18 +174,14 @@ fn cargo_tool(tool: &CargoTool) -> Result<Option<PathBuf>> {
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
             .env("CARGO_PROFILE_RELEASE_DEBUG", "0"),
-        "Is there a network, and a C compiler?",
+        "Is there a network, and a C compiler? What was built is kept: run this again.",
     );
-    fs::remove_dir_all(&build).ok();
-    if installed.is_ok() {
-        fs::remove_dir_all(&home).ok();
-        fs::rename(&aside, &home).ok(); // Fails if another run was quicker: then its tool is there.
-    }
-    fs::remove_dir_all(&aside).ok();
-    installed?;
+    // Asked before the error is: another clone's run may have brought the tool in the meantime.
     if !has_version(&folder.join(program), tool) {
+        installed?;
         bail!("{program} was built, but {} is not version {version}", folder.join(program).display());
     }
+    fs::remove_dir_all(&build).ok();
     Ok(Some(folder))
 }
 
