@@ -9,6 +9,7 @@ use crate::{
     aggregate::{Aggregate, Context, Meta, Versioned, decode, reduce},
     error::{Error, Issue, Problem, ReduceError, Rejection, Result},
     event::{Event, Head, Text, Trace},
+    number::MAX_SAFE,
     schema::{self, Shape, shapes, validate},
     time::{Millis, rising_ids, to_iso},
     upcast,
@@ -279,8 +280,9 @@ impl Snapshot {
         Ok(Self {
             meta: Meta {
                 id: text("id").ok_or_else(|| wrong("/$meta/id", "expected text"))?.into(),
-                version: (meta.get("version").and_then(Value::as_u64).filter(|version| *version > 0))
-                    .ok_or_else(|| wrong("/$meta/version", "expected an integer, 1 or more"))?,
+                version: (meta.get("version").and_then(Value::as_u64))
+                    .filter(|version| (1..=MAX_SAFE as u64).contains(version))
+                    .ok_or_else(|| wrong("/$meta/version", "expected an integer from 1 to 2^53 − 1"))?,
                 actor: text("actorId").ok_or_else(|| wrong("/$meta/actorId", "expected text"))?.into(),
                 updated_at: match meta.get("updatedAt") {
                     None | Some(Value::Null) => None,

@@ -510,3 +510,26 @@ fn events_of_every_age_reduce_to_todays_state() {
             .unwrap();
     assert_eq!(new[0].schema_version(), 3);
 }
+
+#[test]
+fn a_state_says_what_is_wrong_with_its_meta() {
+    let good = json!({"$meta": {"id": "a", "version": 1, "actorId": "ada", "updatedAt": "2027-01-15T08:00:00.000Z"}, "title": "x"});
+    let read = |value: &Value| {
+        Snapshot::from_json(value, 0).map(|state| state.to_json()).map_err(|issue| issue.pointer)
+    };
+    assert_eq!(read(&good), Ok(good.clone()));
+    for (name, value) in [
+        ("id", json!(7)),
+        ("version", json!(0)),
+        ("version", json!(u64::MAX)),
+        ("version", json!("1")),
+        ("actorId", Value::Null),
+        ("updatedAt", json!("today")),
+    ] {
+        let mut state = good.clone();
+        state["$meta"][name] = value;
+        assert_eq!(read(&state), Err(format!("/$meta/{name}")));
+    }
+    assert_eq!(read(&json!({"title": "x"})), Err("/$meta".to_owned()));
+    assert_eq!(read(&json!([])), Err(String::new()));
+}
