@@ -107,8 +107,11 @@ impl Event {
     /// As [`parse`](Self::parse).
     pub fn parse_shared(json: &str, shared: &mut Interner) -> Result<Event, Issue> {
         let json = json.trim();
-        let head: Envelope = serde_json::from_str(json)
-            .map_err(|error| Issue { pointer: String::new(), message: error.to_string() })?;
+        let head: Envelope = serde_json::from_str(json).map_err(|error| Issue {
+            pointer: String::new(),
+            // An event is one line: which one, the reader of a log knows better.
+            message: error.to_string().replace(" at line 1 column ", " at column "),
+        })?;
         head.into_event(json, shared)
     }
 
