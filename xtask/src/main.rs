@@ -31,7 +31,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "test",
-        flags: "[--only core|web|pkg|worker] [--full]",
+        flags: "[--only core|web] [--full]",
         about: "everything the README promises, as CI runs it",
         run: test::run,
     },
