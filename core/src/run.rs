@@ -222,9 +222,7 @@ impl CommandRun {
                 Request::Events { aggregate, id, after: instance.version().saturating_sub(1), limit: 1 }
             }
             Phase::Commit(commit) => Request::Commit(commit.clone()),
-            Phase::Own(commit, _) => {
-                Request::Events { aggregate, id, after: commit.expected, limit: commit.events.len() }
-            }
+            Phase::Own(commit, _) => Request::Events { aggregate, id, after: commit.expected, limit: 1 },
             Phase::Record(_) => {
                 let key = self.key.as_ref().map(|(key, _)| key.clone()).unwrap_or_default();
                 Request::Record { key, now: self.sender.now }
@@ -258,6 +256,7 @@ impl CommandRun {
         // Where nothing is known, the run tries as if nothing were there: a command that creates its
         // aggregate needs no load, and every other is refused by that state and loads the real one.
         let cached = self.options.cached.take();
+        let cached = cached.filter(|snapshot| *snapshot.meta.id == *self.id);
         let known = cached.and_then(|snapshot| self.domain.resume(&snapshot).ok());
         self.decide(known.unwrap_or_else(|| self.domain.start(&self.id)))
     }
@@ -269,6 +268,8 @@ impl CommandRun {
                 self.loaded(loaded)
             }
             (Phase::Catch(instance, version), Answer::Events(page)) => {
+                // What is read now is newer than what was known of the key.
+                self.key_is_free = false;
                 let before = instance.version();
                 match apply_all(instance, &page.items) {
                     Ok(instance) if instance.version() >= version && page.next.is_none() => {
@@ -297,7 +298,8 @@ impl CommandRun {
             (Phase::Commit(commit), Answer::Conflict(winner)) if self.lost => Phase::Own(commit, winner),
             (Phase::Commit(_), Answer::Conflict(winner)) => self.conflict(winner),
             (Phase::Own(commit, winner), Answer::Events(page)) => {
-                let own = page.items.iter().map(Event::id).eq(commit.events.iter().map(Event::id));
+                // A commit is whole or not there, and ids are unique: the first event tells.
+                let own = page.items.first().map(Event::id) == commit.events.first().map(Event::id);
                 if own { done(commit) } else { self.conflict(winner) }
             }
             (Phase::Commit(_), Answer::KeyTaken(record)) => self.repeat(record),
@@ -312,7 +314,9 @@ impl CommandRun {
 
     fn loaded(&mut self, loaded: Loaded) -> Phase {
         self.fresh = true;
-        let snapshot = loaded.snapshot.filter(|snapshot| snapshot.meta.version <= loaded.version);
+        let snapshot = loaded
+            .snapshot
+            .filter(|snapshot| snapshot.meta.version <= loaded.version && *snapshot.meta.id == *self.id);
         let resumed = snapshot.and_then(|snapshot| self.domain.resume(&snapshot).ok());
         let instance = resumed.unwrap_or_else(|| self.domain.start(&self.id));
         if instance.version() < loaded.version {
@@ -396,7 +400,9 @@ impl CommandRun {
             };
         }
         self.conflicts += 1;
-        if self.conflicts > self.options.retries && self.options.expected_version.is_none() {
+        // A pinned version ends by itself, unless the store contradicts itself.
+        let pinned = u32::from(self.options.expected_version.is_some());
+        if self.conflicts > self.options.retries.saturating_add(pinned) {
             return Phase::Done(Err(Error::Contention { attempts: self.conflicts }));
         }
         let next = match winner {
@@ -426,10 +432,10 @@ impl CommandRun {
         mut events: Vec<Event>,
         page: Vec<Event>,
     ) -> Phase {
-        if page.is_empty() {
+        let up_to: Vec<Event> = page.into_iter().filter(|event| event.version() <= record.last).collect();
+        if up_to.is_empty() {
             return failed(format!("the events of version {} to {} are missing", record.first, record.last));
         }
-        let up_to: Vec<Event> = page.into_iter().filter(|event| event.version() <= record.last).collect();
         let instance = match apply_all(instance, &up_to) {
             Ok(instance) => instance,
             Err(error) => return Phase::Done(Err(error.into())),

@@ -110,6 +110,7 @@ impl Timeline {
     fn admit(&mut self, head: Box<dyn Instance>, event: Event) -> Result<Box<dyn Instance>, ReduceError> {
         let next = head.apply(&event).inspect_err(|error| self.problem = Some(error.clone()))?;
         self.events.push(event);
+        self.problem = None;
         if self.events.len().is_multiple_of(KEYFRAME_EVERY) {
             let before = self.keyframes.last().map_or(0, |keyframe| keyframe.latest);
             let block = self.events.iter().rev().take(KEYFRAME_EVERY).map(Event::time);
@@ -231,33 +232,38 @@ impl Timeline {
     /// # Errors
     /// An edit of a version that there is not, or a payload field with a reserved name.
     pub fn branch(&self, edits: &[Edit]) -> Result<Branch, Issue> {
-        let mut plan: Vec<Planned> = self.events.iter().map(Planned::Kept).collect();
-        // Later versions first, so that an edit does not move the place of the next.
-        let mut edits: Vec<&Edit> = edits.iter().collect();
-        edits.sort_by_key(|edit| std::cmp::Reverse(edit.place()));
+        // A slot for each original event, and what comes behind it; the first slot is the start.
+        let kept = self.events.iter().map(|event| (Some(Planned::Kept(event)), false, Vec::new()));
+        let mut slots: Vec<(Option<Planned>, bool, Vec<Planned>)> =
+            [(None, true, Vec::new())].into_iter().chain(kept).collect();
         for edit in edits {
-            let (first, last) =
-                if matches!(edit, Edit::Insert { .. }) { (0, self.len()) } else { (1, self.len()) };
             let place = edit.place();
-            if place < first || place > last {
-                let message = format!("expected a version from {first} to {last}, found {place}");
-                return Err(Issue { pointer: "/version".into(), message });
+            let index = usize::try_from(place).unwrap_or(usize::MAX);
+            // An event lends an inserted one, or the one that replaces it, its actor.
+            let beside = self.events.get(index.saturating_sub(1));
+            let wrong = |message: String| Issue { pointer: "/version".into(), message };
+            let first = u64::from(!matches!(edit, Edit::Insert { .. }));
+            let slot = slots.get_mut(index).filter(|_| place >= first);
+            let Some((slot, edited, behind)) = slot else {
+                return Err(wrong(format!(
+                    "expected a version from {first} to {}, found {place}",
+                    self.len()
+                )));
+            };
+            if let Edit::Insert { event, .. } = edit {
+                behind.push(Planned::New(event, beside));
+                continue;
             }
-            let index = place as usize;
-            match edit {
-                Edit::Drop { .. } => drop(plan.remove(index - 1)),
-                Edit::Replace { event, .. } => {
-                    if let Some(slot) = plan.get_mut(index - 1) {
-                        *slot = Planned::New(event, self.events.get(index - 1));
-                    }
-                }
-                Edit::Insert { event, .. } => {
-                    // It takes the actor of the event that it follows, or comes before.
-                    let beside = self.events.get(index.saturating_sub(1));
-                    plan.insert(index, Planned::New(event, beside));
-                }
+            if std::mem::replace(edited, true) {
+                return Err(wrong(format!("version {place} is dropped or replaced twice: once is enough")));
             }
+            *slot = match edit {
+                Edit::Replace { event, .. } => Some(Planned::New(event, beside)),
+                _ => None,
+            };
         }
+        let plan: Vec<Planned> =
+            slots.into_iter().flat_map(|(slot, _, behind)| slot.into_iter().chain(behind)).collect();
         let mut events: Vec<Event> = Vec::with_capacity(plan.len());
         for (version, planned) in (1..).zip(plan) {
             let last = events.last().map(Event::id);

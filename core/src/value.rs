@@ -162,7 +162,8 @@ fn digits(text: &str) -> (bool, String, i64) {
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let all = format!("{whole}{fraction}");
     let trimmed = all.trim_end_matches('0');
-    let power = exponent - fraction.len() as i64 + (all.len() - trimmed.len()) as i64;
+    let shift = (all.len() - trimmed.len()) as i64 - fraction.len() as i64;
+    let power = exponent.saturating_add(shift);
     let significant = trimmed.trim_start_matches('0');
     if significant.is_empty() {
         return (negative, String::new(), 0);

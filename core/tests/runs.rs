@@ -420,3 +420,31 @@ fn a_stream_that_does_not_reduce_is_never_written_to() {
     let Err(Error::Reduce(error)) = trip.result else { panic!() };
     assert_eq!((error.version, error.problem), (2, Problem::Gap { expected: 1 }));
 }
+
+#[test]
+fn a_key_that_was_taken_during_the_wait_is_looked_up_again() {
+    // Snapshots are rare, so a conflict reads events; meanwhile the twin with the same key wins.
+    let mut store = MemoryStore::new();
+    on(&mut store, open(), Options::default()).result.unwrap();
+    let bank = domains::find("BankAccount").unwrap();
+    let trip = trip(withdraw(1_000), keyed("k"), NOW, |index, request| {
+        if let Request::Commit(_) = request {
+            run(&mut store, bank, "a", deposit(1), &by("eve"), Options::default()).unwrap();
+        }
+        let reply = store.answer(request);
+        if index == 2 {
+            run(&mut store, bank, "a", withdraw(1_000), &by("ada"), keyed("k")).unwrap();
+        }
+        reply
+    });
+    assert!(trip.result.unwrap().repeated, "{:?}", trip.asked);
+}
+
+#[test]
+fn a_cached_state_of_another_aggregate_is_not_used() {
+    let mut store = rows();
+    let bank = domains::find("BankAccount").unwrap();
+    let other = run(&mut store, bank, "b", open(), &by("ada"), Options::default()).unwrap().snapshot;
+    let done = on(&mut store, deposit(1), Options { cached: other, ..Options::default() }).result.unwrap();
+    assert!(done.events.iter().all(|event| event.aggregate_id() == "a"));
+}

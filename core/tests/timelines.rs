@@ -109,6 +109,28 @@ fn events_can_be_replaced_and_inserted() {
 }
 
 #[test]
+fn edits_may_meet_at_one_version() {
+    let timeline = account();
+    let deposit = |amount: i64| Draft {
+        name: "MoneyDeposited".into(),
+        fields: fields(json!({"amount": amount, "transactionReference": "x", "description": "Deposit"})),
+    };
+    let amounts = |edits: &[Edit]| {
+        let branch = timeline.branch(edits).unwrap();
+        let amount = |event: &Event| event.payload().get("amount").and_then(Value::as_i64).unwrap_or(0);
+        branch.timeline.events().iter().map(amount).collect::<Vec<_>>()
+    };
+    let (drop, first) = (Edit::Drop { version: 5 }, Edit::Insert { after: 5, event: deposit(1) });
+    let second = Edit::Insert { after: 5, event: deposit(2) };
+    assert_eq!(amounts(&[drop.clone(), first.clone(), second]), [0, 5_000, 12_000, 0, 1, 2]);
+    assert_eq!(
+        amounts(&[Edit::Drop { version: 2 }, Edit::Insert { after: 2, event: deposit(7) }]),
+        [0, 7, 12_000, 0, 3_000]
+    );
+    assert!(timeline.branch(&[drop.clone(), drop]).unwrap_err().message.contains("twice"));
+}
+
+#[test]
 fn an_edit_of_what_is_not_there_is_an_error() {
     let timeline = account();
     for edit in [Edit::Drop { version: 0 }, Edit::Drop { version: 6 }] {
