@@ -15,11 +15,14 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::{collections::BTreeMap, fmt, mem};
+use std::{cmp::Reverse, collections::BTreeMap, fmt, mem};
 
 /// The most bytes that a log may have once it is decompressed: 2 GiB. A small file that decompresses to
 /// more is refused before it fills the memory.
 pub const MAX_BYTES: usize = 2 << 30;
+
+/// How many bad lines are told one by one. A file that is no log at all has millions.
+pub const MAX_PROBLEMS: usize = 1_000;
 
 /// A log of many streams.
 ///
@@ -288,7 +291,15 @@ impl Import {
     }
 
     fn problem(&mut self, line: u32, message: String) {
-        self.log.problems.push(LineProblem { line, message });
+        match self.log.problems.len() {
+            known if known < MAX_PROBLEMS => self.log.problems.push(LineProblem { line, message }),
+            // The rest is one problem, that of the last of them.
+            MAX_PROBLEMS => {
+                let message = "more lines from here on are wrong, and were left out".to_owned();
+                self.log.problems.push(LineProblem { line, message });
+            }
+            _ => {}
+        }
     }
 
     fn record(&mut self, line: u32, record: &[u8]) {
@@ -358,16 +369,13 @@ impl Import {
 impl Stream {
     /// The kind that most of its events name: one damaged line must not decide it.
     fn kind(&self) -> String {
-        let mut counts: Vec<(&str, usize)> = Vec::new();
-        for event in self.events() {
-            match counts.iter_mut().find(|(name, _)| *name == event.aggregate()) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((event.aggregate(), 1)),
-            }
+        // How often each is named, and where first: of equals, the one that came first is taken.
+        let mut counts: BTreeMap<&str, (usize, Reverse<usize>)> = BTreeMap::new();
+        for (index, event) in self.events().enumerate() {
+            counts.entry(event.aggregate()).or_insert((0, Reverse(index))).0 += 1;
         }
-        // The last of equals is taken: reversed, that is the one that came first.
-        let most = counts.iter().rev().max_by_key(|(_, count)| *count);
-        most.map_or_else(String::new, |(name, _)| (*name).to_owned())
+        let most = counts.into_iter().max_by_key(|(_, rank)| *rank);
+        most.map_or_else(String::new, |(name, _)| name.to_owned())
     }
 
     fn put_in_order(&mut self, problems: &mut Vec<LineProblem>) {
@@ -676,6 +684,9 @@ mod tests {
         assert_eq!(log.stream("a").unwrap().events().len(), 3);
         assert_eq!(log.timeline("b").unwrap().len(), 0);
 
+        let nonsense = EventLog::from_bytes("x\n".repeat(3 * MAX_PROBLEMS).as_bytes());
+        let last = nonsense.problems().last().unwrap();
+        assert_eq!((nonsense.problems().len(), last.line as usize), (MAX_PROBLEMS + 1, MAX_PROBLEMS + 1));
         let array = format!("[{},\n{{\"x\": oops}},\n{}", line("a", 1), line("a", 2));
         check(array.as_bytes(), 2, &[(2, "expected value"), (3, "without its closing bracket")]);
         let other = line("a", 2).replace("\"A\"", "\"B\"");

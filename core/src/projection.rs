@@ -157,7 +157,9 @@ impl Projector {
 
     /// When the next failed event is tried again, if one waits for that.
     pub fn wakes_at(&self) -> Option<Millis> {
-        self.live.failing.values().map(|(_, at)| *at).min()
+        let generations = [Some(&self.live), self.next.as_ref()];
+        let failing = generations.into_iter().flatten().flat_map(|generation| generation.failing.values());
+        failing.map(|(_, at)| *at).min()
     }
 
     /// Tries a parked event once more; it leaves the dead letters if it can be applied now. Events that

@@ -2,7 +2,11 @@
 //! the destination, completed at the source; or reversed there, where the destination refuses it.
 //!
 //! It is a function from what happened to what is to be done next. Its commands take effect once, so
-//! whoever drives it may send each again after a crash, from wherever it left off.
+//! the one who drives a transfer may send each again after a crash, from wherever it left off.
+//!
+//! Not guarded yet: a driver that starts over from `TransferInitiated` after the transfer was reversed. A
+//! refusal leaves no trace, so an account that was opened meanwhile would receive the money as well.
+//! Drive each transfer from one place, and go on from its last step.
 
 use crate::{
     aggregate::decode,

@@ -158,7 +158,9 @@ impl Store for MemoryStore {
             Request::Load { aggregate, id } => Ok(Answer::Loaded(self.loaded(aggregate, id))),
             Request::Events { aggregate, id, after, limit } => {
                 let events = self.stream(aggregate, id).map_or(&[][..], |stored| &stored.events);
-                let mut rest = events.iter().filter(|event| event.version() > *after);
+                // Versions run from 1: the event behind version n stands at index n.
+                let known = usize::try_from(*after).unwrap_or(usize::MAX).min(events.len());
+                let mut rest = events.iter().skip(known);
                 let items: Vec<Event> = rest.by_ref().take(*limit).cloned().collect();
                 let more = rest.next().and(items.last());
                 let next = more.map(|last| last.version().to_string());
