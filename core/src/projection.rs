@@ -189,7 +189,7 @@ impl Projector {
         (index < self.live.dead.len()).then(|| self.live.dead.remove(index))
     }
 
-    /// Begins to build the read model anew beside the live one, perhaps by another function.
+    /// Begins to build the read model anew beside the live one.
     /// [`replay`](Self::replay) feeds it the history; what is delivered meanwhile goes to both.
     pub fn rebuild(&mut self) {
         self.next = Some(Generation::default());

@@ -215,7 +215,7 @@ impl CommandRun {
         let (aggregate, id) = (self.domain.name().to_owned(), self.id.clone());
         Step::Ask(match phase {
             Phase::Start | Phase::Load => Request::Load { aggregate, id },
-            Phase::Catch(instance, _) => {
+            Phase::Catch(instance, _) | Phase::Repeat(_, instance, _) => {
                 Request::Events { aggregate, id, after: instance.version(), limit: PAGE }
             }
             Phase::Clock(instance) => {
@@ -226,9 +226,6 @@ impl CommandRun {
             Phase::Record(_) => {
                 let key = self.key.as_ref().map(|(key, _)| key.clone()).unwrap_or_default();
                 Request::Record { key, now: self.sender.now }
-            }
-            Phase::Repeat(_, instance, _) => {
-                Request::Events { aggregate, id, after: instance.version(), limit: PAGE }
             }
             Phase::Wait(_) => {
                 let attempt = u64::from(self.conflicts.max(self.resent).max(1));
@@ -256,8 +253,7 @@ impl CommandRun {
         // Where nothing is known, the run tries as if nothing were there: a command that creates its
         // aggregate needs no load, and every other is refused by that state and loads the real one.
         let cached = self.options.cached.take();
-        let cached = cached.filter(|snapshot| *snapshot.meta.id == *self.id);
-        let known = cached.and_then(|snapshot| self.domain.resume(&snapshot).ok());
+        let known = cached.and_then(|snapshot| self.resume(&snapshot));
         self.decide(known.unwrap_or_else(|| self.domain.start(&self.id)))
     }
 
@@ -312,12 +308,15 @@ impl CommandRun {
         }
     }
 
+    /// The aggregate as a snapshot has it, where that is one of this very aggregate and can be used.
+    fn resume(&self, snapshot: &Snapshot) -> Option<Box<dyn Instance>> {
+        if *snapshot.meta.id == *self.id { self.domain.resume(snapshot).ok() } else { None }
+    }
+
     fn loaded(&mut self, loaded: Loaded) -> Phase {
         self.fresh = true;
-        let snapshot = loaded
-            .snapshot
-            .filter(|snapshot| snapshot.meta.version <= loaded.version && *snapshot.meta.id == *self.id);
-        let resumed = snapshot.and_then(|snapshot| self.domain.resume(&snapshot).ok());
+        let snapshot = loaded.snapshot.filter(|snapshot| snapshot.meta.version <= loaded.version);
+        let resumed = snapshot.and_then(|snapshot| self.resume(&snapshot));
         let instance = resumed.unwrap_or_else(|| self.domain.start(&self.id));
         if instance.version() < loaded.version {
             Phase::Catch(instance, loaded.version)
