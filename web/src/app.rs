@@ -2,14 +2,21 @@
 //! the other; none of them keeps a copy.
 
 use crate::{
-    demo, format, host,
+    format, host,
     import::{self, Progress},
+    keep::{self, Trouble, files, journal::Journal, settings},
     tree,
     workspace::{SendOrder, Source, StreamKey, Summary, Workspace},
 };
 use leptos::{prelude::*, task::spawn_local};
 use rewound_core::{
-    domains, error::Result, event::Event, import::LineProblem, run::Done, timeline::Timeline,
+    domains,
+    error::Result,
+    event::Event,
+    import::{EventLog, LineProblem},
+    run::Done,
+    timeline::{Cause, Timeline},
+    value::Object,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -38,6 +45,20 @@ pub(crate) struct App {
     pub(crate) commanding: RwSignal<bool>,
     /// What the last import is doing, or did.
     pub(crate) importing: RwSignal<Importing>,
+    /// The place in the state that is asked about: why is it what it is?
+    pub(crate) why: RwSignal<Option<String>>,
+    /// The events that made it so.
+    pub(crate) causes: Memo<Arc<Vec<Cause>>>,
+    /// Why what is done here is not kept, where it is not.
+    pub(crate) trouble: RwSignal<Option<Trouble>>,
+    /// `light`, `dark`, or as the system has it.
+    pub(crate) theme: RwSignal<String>,
+    /// How fast the scrubber plays.
+    pub(crate) speed: RwSignal<u64>,
+    /// Who sends commands.
+    pub(crate) actor: RwSignal<String>,
+    /// Whether the event at the scrubber is shown as JSON.
+    pub(crate) json: RwSignal<bool>,
 }
 
 /// The life of an import.
@@ -77,13 +98,21 @@ pub(crate) struct Shown {
 }
 
 impl App {
-    /// The page at its first visit: the demo, its first account open at its end.
-    pub(crate) fn new() -> Self {
-        let mut workspace = Workspace::default();
-        workspace.store = demo::store();
+    /// The page as it was left, or as it is at the first visit: the demo, its first account open at its end.
+    /// `access` says whether the browser's storage is ours.
+    pub(crate) fn new(access: std::result::Result<(), Trouble>) -> Self {
+        let readable = !matches!(access, Err(Trouble::Refused(_)));
+        let journal = if readable { Journal::open(access.is_ok()) } else { Journal::in_memory() };
+        let mut settings = if readable { settings::read() } else { Object::new() };
+        let mut text = |name: &str| match settings.swap_remove(name) {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let workspace = Workspace::new(journal);
         let streams = RwSignal::new(Arc::new(workspace.summaries()));
         let filter = RwSignal::new(String::new());
         let timeline = RwSignal::new_local(Timeline::empty(domains::for_log(""), ""));
+        let why = RwSignal::new(None::<String>);
         let app = Self {
             workspace: StoredValue::new_local(workspace),
             streams,
@@ -104,12 +133,180 @@ impl App {
             playing: RwSignal::new(false),
             commanding: RwSignal::new(false),
             importing: RwSignal::new(Importing::Idle),
+            why,
+            causes: Memo::new(move |_| {
+                let why = why.read();
+                Arc::new(
+                    why.as_ref().map_or_else(Vec::new, |path| timeline.with(|timeline| timeline.why(path))),
+                )
+            }),
+            trouble: RwSignal::new(access.err()),
+            theme: RwSignal::new(text("theme").unwrap_or_else(|| "system".to_owned())),
+            speed: RwSignal::new(text("speed").and_then(|speed| speed.parse().ok()).unwrap_or(1)),
+            actor: RwSignal::new(text("actor").unwrap_or_else(|| "ada".to_owned())),
+            json: RwSignal::new(text("json").is_none_or(|json| json == "true")),
         };
-        let first = streams.read_untracked().first().map(|stream| stream.key.clone());
-        if let Some(first) = first {
-            app.open(first);
+        let left = Left {
+            file: text("file").and_then(|file| file.parse().ok()),
+            aggregate: text("aggregate").unwrap_or_default(),
+            id: text("id").unwrap_or_default(),
+            version: text("version").and_then(|version| version.parse().ok()).unwrap_or(u64::MAX),
+        };
+        app.tell_trouble();
+        // An imported stream is opened when its file was read again.
+        if left.file.is_none() {
+            app.resume(&left);
+        }
+        if readable {
+            spawn_local(app.read_kept_files(left));
         }
         app
+    }
+
+    /// What is kept of where the page stands, for the next visit.
+    pub(crate) fn keep_settings(self) {
+        let writes = self.workspace.with_value(|workspace| workspace.journal.writes());
+        if !writes {
+            return;
+        }
+        let mut settings = Object::new();
+        let mut put = |name: &str, text: String| settings.insert(name.to_owned(), text.into());
+        put("theme", self.theme.get_untracked());
+        put("speed", self.speed.get_untracked().to_string());
+        put("actor", self.actor.get_untracked());
+        put("json", self.json.get_untracked().to_string());
+        if let Some(key) = self.selected.get_untracked() {
+            let file = self.workspace.with_value(|workspace| workspace.file(key.source));
+            if let Some(file) = file {
+                put("file", file.to_string());
+            }
+            if key.source == Source::Own || file.is_some() {
+                put("aggregate", key.aggregate);
+                put("id", key.id);
+                put("version", self.version.get_untracked().to_string());
+            }
+        }
+        settings::write(settings);
+    }
+
+    /// Opens the stream that was open at the last visit; the first of all where it is gone.
+    fn resume(self, left: &Left) {
+        let source = match left.file {
+            None => Some(Source::Own),
+            Some(file) => self.workspace.with_value(|workspace| workspace.log(file)),
+        };
+        let wanted = source.and_then(|source| {
+            let key = StreamKey { source, aggregate: left.aggregate.clone(), id: left.id.clone() };
+            self.streams.read_untracked().iter().any(|stream| stream.key == key).then_some(key)
+        });
+        if let Some(key) = wanted {
+            self.open(key);
+            self.version.set(left.version.min(self.length.get_untracked()));
+        } else if let Some(first) = self.streams.read_untracked().first() {
+            self.open(first.key.clone());
+        }
+    }
+
+    /// Reads again what was imported at earlier visits.
+    async fn read_kept_files(self, left: Left) {
+        match files::all().await {
+            Ok(kept) => {
+                for (number, file) in kept {
+                    match self.read(&file).await {
+                        Ok(log) => {
+                            self.workspace.update_value(|workspace| drop(workspace.add(log, Some(number))));
+                            self.importing.set(Importing::Idle);
+                        }
+                        Err(message) => self.importing.set(Importing::Failed { name: file.name(), message }),
+                    }
+                }
+                self.refresh();
+            }
+            Err(error) => self.not_kept("what you import", &host::said(&error)),
+        }
+        if left.file.is_some() && self.selected.read_untracked().is_none() {
+            self.resume(&left);
+        }
+    }
+
+    /// Makes this the window that keeps the streams, on top of what the other one kept.
+    pub(crate) fn take_over(self) {
+        spawn_local(async move {
+            if let Err(trouble) = keep::open(true, move || self.taken_over()).await {
+                return self.trouble.set(Some(trouble));
+            }
+            self.workspace.update_value(|workspace| {
+                let journal = std::mem::replace(&mut workspace.journal, Journal::in_memory());
+                workspace.journal = journal.take_over();
+            });
+            self.trouble.set(None);
+            self.tell_trouble();
+            self.refresh();
+            if let Some(key) = self.selected.get_untracked() {
+                self.open(key);
+            }
+        });
+    }
+
+    /// Another window keeps the streams from now on.
+    pub(crate) fn taken_over(self) {
+        self.workspace.update_value(|workspace| workspace.journal.stop());
+        self.trouble.set(Some(Trouble::OtherWindow));
+    }
+
+    /// Forgets everything, here and in the browser's storage: the page as it is at the first visit.
+    pub(crate) fn start_over(self) {
+        spawn_local(async move {
+            let writes = self.workspace.with_value(|workspace| workspace.journal.writes());
+            self.workspace.update_value(|workspace| {
+                workspace.journal.clear();
+                let journal = std::mem::replace(&mut workspace.journal, Journal::in_memory());
+                *workspace = Workspace::new(journal);
+            });
+            self.trouble.update(|trouble| {
+                if !matches!(trouble, Some(Trouble::OtherWindow | Trouble::Refused(_))) {
+                    *trouble = None;
+                }
+            });
+            if writes {
+                settings::clear();
+                if let Err(error) = files::clear().await {
+                    self.not_kept("the removal of what you imported", &host::said(&error));
+                }
+            }
+            self.importing.set(Importing::Idle);
+            self.filter.set(String::new());
+            self.commanding.set(false);
+            self.why.set(None);
+            self.refresh();
+            let first = self.streams.read_untracked().first().map(|stream| stream.key.clone());
+            if let Some(first) = first {
+                self.open(first);
+            }
+        });
+    }
+
+    /// What there is, in words, for the one who is about to remove it.
+    pub(crate) fn inventory(self) -> String {
+        let own = self.streams.read().iter().filter(|stream| stream.key.source == Source::Own).count();
+        let logs = self.workspace.with_value(Workspace::logs);
+        format!("{} of your own and {}", format::count(own, "stream"), format::count(logs, "imported file"))
+    }
+
+    fn not_kept(self, what: &str, error: &str) {
+        self.trouble.set(Some(Trouble::Full { what: what.to_owned(), error: error.to_owned() }));
+    }
+
+    /// Shows what the journal has to complain about.
+    fn tell_trouble(self) {
+        let trouble = self.workspace.with_value(|workspace| workspace.journal.trouble());
+        let is_ours =
+            |trouble: &Option<Trouble>| !matches!(trouble, Some(Trouble::OtherWindow | Trouble::Refused(_)));
+        if is_ours(&self.trouble.read_untracked())
+            && (trouble.is_some() || self.trouble.read_untracked().is_some())
+        {
+            self.trouble.set(trouble);
+        }
     }
 
     /// Opens a stream: an own one at its end, an imported one at its start.
@@ -119,6 +316,11 @@ impl App {
             Source::Own => timeline.len(),
             Source::Log(_) => timeline.len().min(1),
         };
+        let same_kind =
+            self.selected.read_untracked().as_ref().is_some_and(|open| open.aggregate == key.aggregate);
+        if !same_kind {
+            self.why.set(None);
+        }
         self.playing.set(false);
         self.timeline.set(timeline);
         self.version.set(version);
@@ -211,6 +413,7 @@ impl App {
         self.workspace.update_value(|workspace| result = Some(workspace.send(order)));
         let Some(result) = result else { return Err(rewound_core::error::Error::Contention { attempts: 0 }) };
         let done = result?;
+        self.tell_trouble();
         if !done.events.is_empty() {
             self.refresh();
             self.open(key);
@@ -237,9 +440,7 @@ impl App {
     async fn import_one(self, file: File) {
         let name = file.name();
         let start = host::stopwatch();
-        let tell = |progress| self.importing.set(Importing::Reading { name: name.clone(), progress });
-        tell(Progress { part: 0.0, events: 0 });
-        let log = match import::read(&file, tell).await {
+        let log = match self.read(&file).await {
             Ok(log) => log,
             Err(message) => return self.importing.set(Importing::Failed { name, message }),
         };
@@ -250,21 +451,47 @@ impl App {
             return self.importing.set(Importing::Failed { name, message });
         }
         let mut first = None;
-        self.workspace.update_value(|workspace| first = workspace.add(log));
+        self.workspace.update_value(|workspace| first = workspace.add(log, None));
         self.filter.set(String::new());
         self.refresh();
-        if let Some(first) = first {
+        if let Some(first) = first.clone() {
             self.open(first);
         }
         let milliseconds = host::stopwatch() - start;
         self.importing.set(Importing::Done(Arc::new(Imported {
-            name,
+            name: name.clone(),
             streams,
             events,
             milliseconds,
             problems,
         })));
+        // It is on the screen before the browser copies it.
+        host::pause().await;
+        if let (Some(first), true) =
+            (first, self.workspace.with_value(|workspace| workspace.journal.writes()))
+        {
+            match files::add(&file).await {
+                Ok(number) => self.workspace.update_value(|workspace| workspace.kept(first.source, number)),
+                Err(error) => self.not_kept(&name, &host::said(&error)),
+            }
+        }
     }
+
+    async fn read(self, file: &File) -> std::result::Result<EventLog, String> {
+        let name = file.name();
+        let tell = |progress| self.importing.set(Importing::Reading { name: name.clone(), progress });
+        tell(Progress { part: 0.0, events: 0 });
+        import::read(file, tell).await
+    }
+}
+
+/// Where the last visit ended.
+struct Left {
+    /// The number of the file that held the open stream; none for an own one.
+    file: Option<u32>,
+    aggregate: String,
+    id: String,
+    version: u64,
 }
 
 impl Importing {

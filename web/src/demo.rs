@@ -6,7 +6,7 @@ use rewound_core::{
     domain::{Command, Sender},
     domains,
     run::{Options, run},
-    store::MemoryStore,
+    store::Store,
     time::Millis,
     value::Object,
 };
@@ -16,19 +16,17 @@ use serde_json::Value;
 /// command's own fields beside them.
 const STORY: &str = include_str!("demo.json");
 
-/// The store with the demo in it.
-pub(crate) fn store() -> MemoryStore {
-    let mut store = MemoryStore::new();
+/// Sends the demo's commands.
+pub(crate) fn tell(store: &mut impl Store) {
     let story: Vec<Object> = serde_json::from_str(STORY).unwrap_or_default();
     for (random, line) in (1..).zip(story) {
         // The browser test reads every number of this story: a refused command would show there.
-        let sent = send(&mut store, random, line);
+        let sent = send(store, random, line);
         debug_assert!(sent.is_some(), "command {random} of the demo was refused");
     }
-    store
 }
 
-fn send(store: &mut MemoryStore, random: u128, mut line: Object) -> Option<()> {
+fn send(store: &mut impl Store, random: u128, mut line: Object) -> Option<()> {
     let mut take = |name: &str| match line.shift_remove(name) {
         Some(Value::String(text)) => Some(text),
         _ => None,

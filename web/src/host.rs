@@ -45,3 +45,11 @@ pub(crate) async fn pause() {
     };
     drop(JsFuture::from(Promise::new(&mut resolver)).await);
 }
+
+/// What the browser says of an error.
+pub(crate) fn said(error: &JsValue) -> String {
+    let message = js_sys::Reflect::get(error, &"message".into()).ok();
+    message
+        .and_then(|message| message.as_string())
+        .unwrap_or_else(|| "the browser does not say why".to_owned())
+}

@@ -32,7 +32,7 @@ pub(crate) async fn read(file: &File, tell: impl Fn(Progress)) -> Result<EventLo
     let mut since = host::stopwatch();
     while place < size {
         let end = (place + BLOCK as f64).min(size);
-        let block = block(file, place, end).await.map_err(|error| said(&error))?;
+        let block = block(file, place, end).await.map_err(|error| host::said(&error))?;
         for (number, piece) in block.chunks(PIECE).enumerate() {
             import.push(piece);
             if host::stopwatch() - since > BUSY {
@@ -51,9 +51,4 @@ async fn block(file: &File, start: f64, end: f64) -> Result<Vec<u8>, JsValue> {
     let slice = file.slice_with_f64_and_f64(start, end)?;
     let buffer = JsFuture::from(slice.array_buffer()).await?;
     Ok(Uint8Array::new(&buffer).to_vec())
-}
-
-fn said(error: &JsValue) -> String {
-    let message = js_sys::Reflect::get(error, &"message".into()).ok();
-    message.and_then(|message| message.as_string()).unwrap_or_else(|| "the browser cannot read it".to_owned())
 }

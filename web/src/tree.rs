@@ -101,16 +101,22 @@ impl Tree<'_> {
             value,
             money: shown.as_i64().filter(|_| is_money).map(money),
             change,
-            was: before.filter(|_| change == Some(Op::Replace)).map(|was| match was.as_i64() {
-                Some(cents) if is_money => money(cents),
-                _ => text(was).1,
-            }),
+            was: before.filter(|_| change == Some(Op::Replace)).map(|was| brief(self.aggregate, &path, was)),
             path: path.clone(),
         });
         if nests(Some(shown)) {
             // What is new or gone as a whole has no other side to compare with.
             self.children(&path, depth + 1, before.filter(|_| nests(before)), now);
         }
+    }
+}
+
+/// A value at a place in a line of its own: money where it counts cents.
+pub(crate) fn brief(aggregate: &str, path: &str, value: &Value) -> String {
+    let field = path.rsplit('/').next().unwrap_or_default();
+    match value.as_i64() {
+        Some(cents) if is_cents(aggregate, field) => money(cents),
+        _ => text(value).1,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The streams themselves: own ones in a store that commands run against, and imported logs.
 
-use crate::{format, host};
+use crate::{demo, format, host, keep::journal::Journal};
 use rewound_core::{
     domain::{Command, Sender},
     domains,
@@ -8,16 +8,15 @@ use rewound_core::{
     event::Event,
     import::EventLog,
     run::{Done, Options, run},
-    store::MemoryStore,
     time::Millis,
     timeline::Timeline,
 };
 use std::sync::Arc;
 
 /// Every stream that the page knows.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Workspace {
-    pub(crate) store: MemoryStore,
+    pub(crate) journal: Journal,
     logs: Vec<Log>,
 }
 
@@ -25,6 +24,8 @@ pub(crate) struct Workspace {
 struct Log {
     events: EventLog,
     summaries: Vec<Arc<Summary>>,
+    /// The number under which its file is kept, once it is.
+    kept_as: Option<u32>,
 }
 
 /// Where a stream comes from.
@@ -77,11 +78,19 @@ impl Summary {
 }
 
 impl Workspace {
+    /// What a journal holds; the demo, where it holds nothing yet.
+    pub(crate) fn new(mut journal: Journal) -> Self {
+        if journal.memory().streams().next().is_none() && journal.unreadable().is_empty() {
+            demo::tell(&mut journal);
+        }
+        Self { journal, logs: Vec::new() }
+    }
+
     /// Every stream: own ones by kind and age, then the logs in the order of their files.
     pub(crate) fn summaries(&self) -> Vec<Arc<Summary>> {
         let mut all = Vec::new();
         for domain in domains::all() {
-            let own = self.store.streams().filter(|(aggregate, ..)| *aggregate == domain.name());
+            let own = self.journal.memory().streams().filter(|(aggregate, ..)| *aggregate == domain.name());
             all.extend(own.filter_map(|(_, _, stored)| {
                 Some(Arc::new(Summary::new(Source::Own, stored.events.first()?, stored.events.last()?)))
             }));
@@ -95,15 +104,15 @@ impl Workspace {
         match key.source {
             Source::Own => {
                 let domain = domains::find(&key.aggregate)?;
-                let stored = self.store.stream(&key.aggregate, &key.id)?;
+                let stored = self.journal.memory().stream(&key.aggregate, &key.id)?;
                 Some(Timeline::new(domain, &key.id, stored.events.clone()))
             }
             Source::Log(number) => self.logs.get(number)?.events.timeline(&key.id),
         }
     }
 
-    /// Takes in a log; gives its number and its first stream.
-    pub(crate) fn add(&mut self, events: EventLog) -> Option<StreamKey> {
+    /// Takes in a log, whose file may be kept under a number; gives its first stream.
+    pub(crate) fn add(&mut self, events: EventLog, kept_as: Option<u32>) -> Option<StreamKey> {
         let source = Source::Log(self.logs.len());
         let summaries = events.streams().iter().filter_map(|stream| {
             let events = stream.events();
@@ -112,8 +121,35 @@ impl Workspace {
         });
         let summaries: Vec<_> = summaries.collect();
         let first = summaries.first().map(|summary| summary.key.clone());
-        self.logs.push(Log { events, summaries });
+        self.logs.push(Log { events, summaries, kept_as });
         first
+    }
+
+    /// The number under which a stream's file is kept.
+    pub(crate) fn file(&self, source: Source) -> Option<u32> {
+        match source {
+            Source::Own => None,
+            Source::Log(number) => self.logs.get(number)?.kept_as,
+        }
+    }
+
+    /// The file of a log is kept now, under this number.
+    pub(crate) fn kept(&mut self, source: Source, number: u32) {
+        if let Source::Log(log) = source
+            && let Some(log) = self.logs.get_mut(log)
+        {
+            log.kept_as = Some(number);
+        }
+    }
+
+    /// The log whose file is kept under a number.
+    pub(crate) fn log(&self, file: u32) -> Option<Source> {
+        self.logs.iter().position(|log| log.kept_as == Some(file)).map(Source::Log)
+    }
+
+    /// How many logs there are.
+    pub(crate) fn logs(&self) -> usize {
+        self.logs.len()
     }
 
     /// Runs a command against the store, now.
@@ -124,7 +160,7 @@ impl Workspace {
         };
         let by = Sender { actor, now: host::now(), random: host::random(), ..Sender::default() };
         let options = Options { expected_version, ..Options::default() };
-        run(&mut self.store, domain, &id, command, &by, options)
+        run(&mut self.journal, domain, &id, command, &by, options)
     }
 }
 

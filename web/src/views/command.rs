@@ -11,7 +11,7 @@ use crate::{
     host,
     workspace::{SendOrder, Source, StreamKey},
 };
-use leptos::{ev::SubmitEvent, html, prelude::*};
+use leptos::{ev::SubmitEvent, html, leptos_dom::helpers::TimeoutHandle, prelude::*};
 use rewound_core::{
     domain::{Command, Sender, decide},
     domains,
@@ -20,7 +20,7 @@ use rewound_core::{
     value::{Object, below},
 };
 use serde_json::Value;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// Everything that the form knows while it is open.
 #[derive(Clone, Copy)]
@@ -37,8 +37,10 @@ struct Form {
     fields: Memo<Vec<Field>>,
     /// The texts in the fields.
     draft: RwSignal<Value>,
-    /// The fields that a person has left, whose errors are shown.
+    /// The fields that a person has left or rests in, whose errors are shown.
     touched: RwSignal<BTreeSet<String>>,
+    /// When the one in which something was typed last will be one of them.
+    resting: StoredValue<Option<TimeoutHandle>>,
     /// Whether the command was sent as it is, so that every error is shown.
     tried: RwSignal<bool>,
     actor: RwSignal<String>,
@@ -71,7 +73,7 @@ impl Form {
         let new_id = RwSignal::new(host::new_id());
         let chosen = RwSignal::new(None::<String>);
         let draft = RwSignal::new(Value::Null);
-        let actor = RwSignal::new("ada".to_owned());
+        let actor = app.actor;
         let expected = RwSignal::new(String::new());
         let target = Memo::new(move |_| match (new.get(), app.selected.get()) {
             (Some(aggregate), _) => Some(Target { aggregate, id: new_id.get(), is_new: true }),
@@ -113,6 +115,7 @@ impl Form {
             fields,
             draft,
             touched: RwSignal::new(BTreeSet::new()),
+            resting: StoredValue::new(None),
             tried: RwSignal::new(false),
             actor,
             expected,
@@ -132,6 +135,9 @@ impl Form {
 
     fn clear(self) {
         self.draft.set(form::blank(&self.fields.read_untracked()));
+        if let Some(resting) = self.resting.try_update_value(Option::take).flatten() {
+            resting.clear();
+        }
         self.touched.update(BTreeSet::clear);
         self.tried.set(false);
     }
@@ -147,11 +153,24 @@ impl Form {
                 *place = text.into();
             }
         });
+        self.typed(pointer.to_owned());
+    }
+
+    /// Something was typed there: what is wrong with it is said once the fingers rest.
+    fn typed(self, pointer: String) {
+        const REST: Duration = Duration::from_millis(500);
         self.outcome.set(None);
+        let say = set_timeout_with_handle(move || self.touch(&pointer), REST);
+        if let Some(before) =
+            self.resting.try_update_value(|resting| std::mem::replace(resting, say.ok())).flatten()
+        {
+            before.clear();
+        }
     }
 
     fn touch(self, pointer: &str) {
-        if !self.touched.read_untracked().contains(pointer) {
+        // A form that was closed meanwhile has nothing to say.
+        if self.touched.try_with_untracked(|touched| !touched.contains(pointer)) == Some(true) {
             self.touched.update(|touched| touched.extend([pointer.to_owned()]));
         }
     }
@@ -254,7 +273,7 @@ fn refused(error: &Error) -> Outcome {
 /// A message of the core as a sentence.
 fn sentence(message: &str) -> String {
     let mut letters = message.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let first: String = letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter().collect();
     let end = if message.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{end}", letters.as_str())
 }
@@ -377,7 +396,7 @@ fn TargetChoice(form: Form) -> impl IntoView {
                         };
                         view! {
                             <option value=name.clone() selected=flag(selected)>
-                                {format!("New {}", kind(&name).to_lowercase())}
+                                {format!("New {}", kind(&name).to_ascii_lowercase())}
                             </option>
                         }
                     })
@@ -483,7 +502,7 @@ fn List(form: Form, field: Field, each: Vec<Field>, pointer: String) -> impl Int
         });
     };
     let one = field.title.strip_suffix('s').unwrap_or(&field.title).to_owned();
-    let adding = format!("Add {}", one.to_lowercase());
+    let adding = format!("Add {}", one.to_ascii_lowercase());
     let error = {
         let pointer = pointer.clone();
         Memo::new(move |_| form.error(&pointer))
@@ -503,7 +522,7 @@ fn List(form: Form, field: Field, each: Vec<Field>, pointer: String) -> impl Int
                 <button
                     type="button"
                     class="round"
-                    aria-label=format!("Remove {}", label.to_lowercase())
+                    aria-label=format!("Remove {}", label.to_ascii_lowercase())
                     on:click=remove
                 >
                     <Icon path=CLOSE />
@@ -634,7 +653,7 @@ fn Plain(
                     prop:value=text(move || field.get())
                     on:input=value(move |text| {
                         field.set(text);
-                        form.outcome.set(None);
+                        form.typed(id.to_owned());
                     })
                     on:change=value(move |_| form.touch(id))
                 />

@@ -4,6 +4,7 @@ use super::{
     erased::{click, flag, value, word},
     icon::{IMPORT, Icon, SEND},
     listed,
+    menu::Menu,
 };
 use crate::app::{App, Importing};
 use leptos::{html, prelude::*};
@@ -59,6 +60,7 @@ pub(crate) fn Header(app: App) -> impl IntoView {
                     <Icon path=SEND />
                     "Send a command"
                 </button>
+                <Menu app=app />
             </div>
         </header>
     }

@@ -22,3 +22,5 @@ pub(crate) const CLOSE: &str =
     "M4.3 3 8 6.7 11.7 3 13 4.3 9.3 8l3.7 3.7-1.3 1.3L8 9.3 4.3 13 3 11.7 6.7 8 3 4.3z";
 pub(crate) const IMPORT: &str = "M7 1.5h2v6.2l2.1-2.1 1.4 1.4L8 11.5 3.5 7l1.4-1.4L7 7.7zM2 12.5h12v2H2z";
 pub(crate) const SEND: &str = "M1.5 2.2 15 8 1.5 13.8 3.4 9 9 8 3.4 7z";
+pub(crate) const MORE: &str = "M8 2.2a1.5 1.5 0 1 1 0 3 1.5 1.5 0 0 1 0-3zm0 4.3a1.5 1.5 0 1 1 0 3 1.5 1.5 0 0 1 0-3zm0 4.3a1.5 1.5 0 1 1 0 3 1.5 1.5 0 0 1 0-3z";
+pub(crate) const OPEN: &str = "M4 6h8l-4 5z";

@@ -9,11 +9,13 @@ mod events;
 mod header;
 mod icon;
 mod json;
+mod menu;
 mod notice;
 mod scrubber;
 mod state;
 mod streams;
 mod virtual_list;
+mod why;
 
 use crate::app::App;
 use erased::{flag, part};
@@ -22,8 +24,7 @@ use web_sys::{DragEvent, FileList};
 
 /// The whole page.
 #[component]
-pub(crate) fn Page() -> impl IntoView {
-    let app = App::new();
+pub(crate) fn Page(app: App) -> impl IntoView {
     let dragging = RwSignal::new(false);
 
     // Files may be dropped anywhere, so that nobody has to aim, and no drop leaves the page.
@@ -45,6 +46,10 @@ pub(crate) fn Page() -> impl IntoView {
             app.import(listed(event.data_transfer().and_then(|transfer| transfer.files())));
         }
     });
+    // A page that is left may not come back: what it was like is written down then.
+    for event in ["pagehide", "visibilitychange"] {
+        drop(window_event_listener_untyped(event, move |_| app.keep_settings()));
+    }
     on_cleanup(move || {
         over.remove();
         leave.remove();

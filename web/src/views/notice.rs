@@ -1,4 +1,5 @@
-//! The line under the head: a hint at first, then how an import goes and what was wrong in its file.
+//! The lines under the head: a hint at first, then how an import goes and what was wrong in its file; and why
+//! something is not kept.
 
 use super::{
     erased::{click, flag, part, text},
@@ -7,6 +8,7 @@ use super::{
 use crate::{
     app::{App, Imported, Importing},
     format::count,
+    keep::Trouble,
 };
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -65,8 +67,43 @@ pub(crate) fn Notice(app: App) -> impl IntoView {
                     <Icon path=CLOSE />
                 </button>
             </div>
+            <div class="trouble" role="alert">{part(move || app.trouble.get().map(|trouble| told(app, &trouble)))}</div>
             {part(move || done.get().filter(|done| !done.problems.is_empty()).map(|done| problems(&done)))}
         </section>
+    }
+}
+
+/// Why something is not kept, and what to do.
+fn told(app: App, trouble: &Trouble) -> impl IntoView + use<> {
+    let text = match trouble {
+        Trouble::OtherWindow => {
+            "Another window keeps your streams: what you do in this one is gone when you close it.".to_owned()
+        }
+        Trouble::Refused(error) => {
+            format!(
+                "This browser keeps nothing ({error}): all of it works, and is gone when you close the page."
+            )
+        }
+        Trouble::Full { what, error } => {
+            format!("In memory only: {what}. The browser's storage took no more ({error}).")
+        }
+        Trouble::Damaged { number, first } => {
+            format!(
+                "{} could not be read again, and stays where it is. The first: {first}",
+                count(*number, "kept command")
+            )
+        }
+    };
+    let take_over = (*trouble == Trouble::OtherWindow).then(|| {
+        view! {
+            <button type="button" class="button small" on:click=click(move || app.take_over())>
+                "Keep them in this one"
+            </button>
+        }
+    });
+    view! {
+        <p>{text}</p>
+        {take_over}
     }
 }
 

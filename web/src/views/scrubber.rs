@@ -17,7 +17,7 @@ const MARKS: u64 = 120;
 #[component]
 pub(crate) fn Scrubber(app: App) -> impl IntoView {
     let range = NodeRef::<html::Input>::new();
-    let speed = RwSignal::new(1_u64);
+    let speed = app.speed;
 
     // In this order: a browser cuts a value at the maximum that it knows.
     Effect::new(move |_| {
@@ -90,10 +90,14 @@ pub(crate) fn Scrubber(app: App) -> impl IntoView {
             </p>
             <label class="speed">
                 "Speed"
-                <select on:change=value(move |text| speed.set(text.parse().unwrap_or(1)))>
-                    <option value="1">"1×"</option>
-                    <option value="4">"4×"</option>
-                    <option value="16">"16×"</option>
+                <select
+                    prop:value=text(move || speed.get().to_string())
+                    on:change=value(move |text| speed.set(text.parse().unwrap_or(1)))
+                >
+                    {[1, 4, 16].map(|times: u64| {
+                        view! { <option value=times selected=flag(move || speed.get() == times)>{format!("{times}×")}</option> }
+                    })
+                    .collect_view()}
                 </select>
             </label>
         </section>

@@ -1,8 +1,10 @@
 //! The state at the scrubber, what changed, and the event that changed it.
 
 use super::{
-    erased::{flag, part, text},
+    erased::{click, flag, part, text, word},
+    icon::{Icon, OPEN},
     json,
+    why::Why,
 };
 use crate::{
     app::App,
@@ -15,6 +17,7 @@ use rewound_core::value::Op;
 #[component]
 pub(crate) fn State(app: App) -> impl IntoView {
     let shown = Memo::new(move |_| app.shown());
+    let asked = Memo::new(move |_| app.why.read().is_some());
     let tally = move || {
         let changes = shown.read().rows.iter().filter(|row| row.change.is_some()).count();
         match (shown.read().version, changes) {
@@ -36,7 +39,9 @@ pub(crate) fn State(app: App) -> impl IntoView {
                         <col class="field-name" />
                         <col />
                     </colgroup>
-                    <tbody>{part(move || shown.read().rows.iter().map(row).collect_view())}</tbody>
+                    <tbody>
+                        {part(move || shown.read().rows.iter().map(|one| row(app, one)).collect_view())}
+                    </tbody>
                     <tbody class="meta">{part(move || meta(&shown.read().meta))}</tbody>
                 </table>
                 <p class="empty" hidden=flag(move || shown.read().version != 0)>
@@ -44,12 +49,13 @@ pub(crate) fn State(app: App) -> impl IntoView {
                 </p>
                 {part(move || cause(app))}
             </div>
+            {part(move || asked.get().then(|| view! { <Why app=app /> }))}
         </section>
     }
 }
 
-fn row(row: &Row) -> impl IntoView + use<> {
-    let (sign, word, class) = match row.change {
+fn row(app: App, row: &Row) -> impl IntoView + use<> {
+    let (sign, said, class) = match row.change {
         Some(Op::Add) => ("+", "added", "added"),
         Some(Op::Remove) => ("−", "removed", "removed"),
         Some(Op::Replace) => ("~", "changed", "changed"),
@@ -71,13 +77,27 @@ fn row(row: &Row) -> impl IntoView + use<> {
         .into_any(),
         (None, class) => view! { <span class=class>{row.value.clone()}</span> }.into_any(),
     };
+    let ask = {
+        let path = row.path.clone();
+        click(move || {
+            app.why.update(|why| *why = if why.as_ref() == Some(&path) { None } else { Some(path.clone()) });
+        })
+    };
+    let asked = {
+        let path = row.path.clone();
+        word(move || app.why.read().as_ref() == Some(&path))
+    };
     view! {
         <tr class=class data-path=row.path.clone() data-value=row.value.clone()>
             <td class="sign">
                 <span aria-hidden="true">{sign}</span>
-                <span class="unseen">{word}</span>
+                <span class="unseen">{said}</span>
             </td>
-            <th scope="row" style=format!("--depth:{}", row.depth)>{row.name.clone()}</th>
+            <th scope="row" style=format!("--depth:{}", row.depth)>
+                <button type="button" class="ask" aria-pressed=asked title="Why? Which events changed it" on:click=ask>
+                    {row.name.clone()}
+                </button>
+            </th>
             <td class="value">{value} {was}</td>
         </tr>
     }
@@ -110,16 +130,26 @@ fn meta(meta: &[(&'static str, String)]) -> impl IntoView + use<> {
 /// The event at the scrubber, as it is stored.
 fn cause(app: App) -> impl IntoView {
     let event = app.event(app.version.get(), Clone::clone)?;
+    let (version, name) = (event.version(), event.name().to_owned());
+    let about = format!("by {} at {} UTC", event.actor(), minute(event.time()));
     Some(view! {
         <section class="cause" aria-label="The event that made it">
             <h3>
-                <span class="position">{event.version()}</span>
-                {event.name().to_owned()}
+                <span class="position">{version}</span>
+                {name}
+                <button
+                    type="button"
+                    class="round"
+                    id="json"
+                    aria-label="The event as JSON"
+                    aria-expanded=word(move || app.json.get())
+                    on:click=click(move || app.json.update(|open| *open = !*open))
+                >
+                    <Icon path=OPEN />
+                </button>
             </h3>
-            <p class="about">
-                {format!("by {} at {} UTC", event.actor(), minute(event.time()))}
-            </p>
-            {json::pretty(&event.fields().into())}
+            <p class="about">{about}</p>
+            {part(move || app.json.get().then(|| json::pretty(&event.fields().into())))}
         </section>
     })
 }
