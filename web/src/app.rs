@@ -8,7 +8,7 @@ use crate::{
     tree,
     workspace::{SendOrder, Source, StreamKey, Summary, Workspace},
 };
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use rewound_core::{
     domains,
     error::Result,
@@ -20,6 +20,7 @@ use rewound_core::{
 };
 use serde_json::Value;
 use std::sync::Arc;
+use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
 
 /// The one state of the page. Copying it copies handles.

@@ -20,7 +20,7 @@ mod workspace;
 fn main() {
     // The core never panics. Should the page ever, the console says where.
     std::panic::set_hook(Box::new(|panic| web_sys::console::error_1(&panic.to_string().into())));
-    leptos::task::spawn_local(async {
+    wasm_bindgen_futures::spawn_local(async {
         // Should the window be taken over later, the page has to be told, which is not there yet.
         let page = std::rc::Rc::new(std::cell::OnceCell::<app::App>::new());
         let told = page.clone();

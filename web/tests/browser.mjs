@@ -1,9 +1,11 @@
-// What the browser tests and the screenshots share: the built page on a loopback port, and a Chromium.
+// What the browser tests, the benchmark and the screenshots share: the built page on a loopback port, a
+// Chromium, and what a person sees and does on the page.
 
-import { createReadStream, existsSync, statSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
-import { delimiter, extname, join, normalize, resolve } from "node:path";
+import { basename, delimiter, extname, join, normalize, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { chromium } from "playwright-core";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -39,8 +41,21 @@ export async function serve() {
   };
 }
 
+const flags =
+  "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking " +
+  "disable-component-update disable-sync";
+
 /** Starts the Chromium that `CHROMIUM` names, or the first on `PATH`. */
 export function launch() {
+  return chromium.launch(options());
+}
+
+/** The same with a folder for what it keeps, in which settings may stand: a context of its own. */
+export function launchIn(folder) {
+  return chromium.launchPersistentContext(folder, options());
+}
+
+function options() {
   const names = ["chromium", "chromium-browser", "google-chrome"];
   const folders = (process.env.PATH ?? "").split(delimiter);
   const candidates = names.flatMap((name) => folders.map((folder) => join(folder, name)));
@@ -48,9 +63,99 @@ export function launch() {
   if (!executablePath) {
     throw new Error("no Chromium: `apt-get install chromium`, or name one in CHROMIUM");
   }
-  const flags = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking";
-  const args = `${flags} disable-component-update disable-sync`
-    .split(" ")
-    .map((flag) => `--${flag}`);
-  return chromium.launch({ executablePath, headless: true, args });
+  return { executablePath, headless: true, args: flags.split(" ").map((flag) => `--${flag}`) };
+}
+
+/** Notes in `complaints` whatever goes wrong on a page, in its console or on its way. */
+export function listen(page, complaints) {
+  page.setDefaultTimeout(10_000);
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(`${error}`));
+  page.on("requestfailed", (request) => complaints.push(`${request.url()} failed`));
+  page.on("response", (response) => {
+    if (response.status() >= 400) complaints.push(`${response.url()}: ${response.status()}`);
+  });
+}
+
+/** Waits until the page stands. */
+export async function shown(page) {
+  await page.getByRole("heading", { name: /^State at version/ }).waitFor();
+}
+
+/** What a person sees and does on a page. */
+export function on(page) {
+  const rows = (list) => page.locator(`#${list} [role=option]`);
+  const scrubber = () => page.getByRole("slider", { name: "Version" });
+  /** Waits until the scrubber says that it is there. */
+  const isAt = (version, length) =>
+    page.getByText(`Version ${version} of ${length}`, { exact: true }).waitFor();
+  /** The event at the scrubber, from its JSON. */
+  const shownEvent = async () => JSON.parse(await page.locator("pre.json").innerText());
+  return {
+    rows,
+    scrubber,
+    isAt,
+    shownEvent,
+    message: () => page.getByRole("region", { name: "Hints and imports" }),
+    trouble: () => page.locator(".trouble"),
+    /** The stored value of a field of the state that is shown. */
+    field: (path) => page.locator(`tr[data-path="${path}"]`).getAttribute("data-value"),
+    /** Every leaf of the state that is shown, by its pointer. */
+    state: () =>
+      page
+        .locator("tr[data-path]:not(.removed):not(:has(.nest))")
+        .evaluateAll((all) =>
+          Object.fromEntries(all.map((row) => [row.dataset.path, row.dataset.value])),
+        ),
+    /** Every event of the open stream, by scrubbing through it. */
+    async history() {
+      await scrubber().press("Home");
+      const length = Number(await scrubber().getAttribute("max"));
+      const events = [];
+      for (let version = 1; version <= length; version += 1) {
+        await scrubber().press("ArrowRight");
+        await isAt(version, length);
+        events.push(await shownEvent());
+      }
+      return events;
+    },
+    async openForm() {
+      await page.getByRole("button", { name: "Send a command" }).click();
+      await page.getByRole("heading", { name: "Send a command" }).waitFor();
+    },
+    choose: (command) => page.getByRole("radio", { name: command, exact: true }).check(),
+    send: () => page.getByRole("button", { name: /^Send [A-Z]/ }).click(),
+    async deposit(amount) {
+      await this.choose("Deposit");
+      await page.getByLabel("Amount").fill(`${amount}`);
+      await page.getByLabel("Transaction reference").fill("test");
+      await this.send();
+    },
+    importFile: (file) => page.locator("input[type=file]").setInputFiles(file),
+  };
+}
+
+/** The real log of 1,434 streams and 8,577 events, or one of its size. */
+export function permits(say) {
+  const folder = process.env.REWOUND_DATA ?? join(root, "../shared/data");
+  const file = join(folder, "permit-applications.dynamodb.json.gz");
+  if (existsSync(file)) return { name: basename(file), mimeType: "", buffer: readFileSync(file) };
+  say(`${file} is not there: a stand-in of the same size was made`);
+  const ulid = (number) => `015DNX0QK2${String(number).padStart(16, "0")}`;
+  const lines = Array.from({ length: 8577 }, (_, index) => {
+    const item = {
+      eventId: { S: ulid(index) },
+      eventName: { S: `T0${index % 7} Check` },
+      aggregateName: { S: "PermitApplication" },
+      aggregateId: { S: ulid(900_000_000 + (index % 1434)) },
+      aggregateVersion: { N: String(Math.floor(index / 1434) + 1) },
+      actorId: { S: `Resource${index % 40}` },
+      group: { S: `Group ${index % 5}` },
+      transition: { S: "complete" },
+    };
+    return JSON.stringify({ Item: item });
+  });
+  return { name: "stand-in.json.gz", mimeType: "", buffer: gzipSync(lines.join("\n")) };
 }

@@ -4,77 +4,75 @@
 // CHROMIUM another browser than the first on PATH.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { gzipSync } from "node:zlib";
-import { launch, root, serve } from "./browser.mjs";
+import { launch, listen, on, permits, root, serve, shown } from "./browser.mjs";
 
-let server, browser, page;
 const complaints = [];
-
-before(async () => {
-  server = await serve();
-  browser = await launch();
-  page = await open({ width: 1280, height: 800 });
-});
+const server = await serve();
+const browser = await launch();
+const page = await open({ width: 1280, height: 800 });
+const {
+  rows,
+  scrubber,
+  message,
+  field,
+  state,
+  isAt,
+  shownEvent,
+  history,
+  openForm,
+  choose,
+  send,
+  importFile,
+} = on(page);
 
 after(async () => {
-  await browser?.close();
-  await server?.close();
+  await browser.close();
+  await server.close();
 });
 
 /** A new page, of which nothing may be heard in the console. */
 async function open(viewport) {
   const page = await browser.newPage({ viewport });
-  page.setDefaultTimeout(10_000);
-  page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
-  });
-  page.on("pageerror", (error) => complaints.push(`${error}`));
-  page.on("requestfailed", (request) => complaints.push(`${request.url()} failed`));
-  page.on("response", (response) => {
-    if (response.status() >= 400) complaints.push(`${response.url()}: ${response.status()}`);
-  });
-  await visit(page);
+  listen(page, complaints);
+  await page.goto(server.url);
+  await shown(page);
   return page;
 }
 
-async function visit(page) {
-  await page.goto(server.url);
-  await page.getByRole("heading", { name: /^State at version/ }).waitFor();
+/** Every state of the open stream by the core's own word: the same events, replayed natively. */
+function replay(log, id) {
+  const folder = mkdtempSync(join(tmpdir(), "rewound-"));
+  const file = join(folder, "log");
+  writeFileSync(file, log);
+  const command = "run --quiet --locked --package rewound-core --example replay --".split(" ");
+  const lines = execFileSync("cargo", [...command, file, id], { cwd: root, encoding: "utf8" });
+  rmSync(folder, { recursive: true });
+  return lines.trimEnd().split("\n").map(JSON.parse);
 }
 
-const rows = (list) => page.locator(`#${list} [role=option]`);
-const scrubber = () => page.getByRole("slider", { name: "Version" });
-const message = () => page.getByRole("region", { name: "Hints and imports" });
-
-/** The stored value of a field of the state that is shown. */
-async function field(path) {
-  return page.locator(`tr[data-path="${path}"]`).getAttribute("data-value");
+/** The leaves of a value by their pointers, as texts. */
+function leaves(value, path = "") {
+  const isNest = typeof value === "object" && value !== null;
+  if (!isNest) return { [path]: `${value}` };
+  const parts = Object.entries(value).map(([name, part]) =>
+    leaves(part, `${path}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`),
+  );
+  return Object.assign({}, ...parts);
 }
 
-/** Waits until the scrubber says that it is there. */
-async function isAt(version, length) {
-  await page.getByText(`Version ${version} of ${length}`, { exact: true }).waitFor();
-}
-
-/** The event at the scrubber, from its JSON. */
-async function shownEvent() {
-  return JSON.parse(await page.locator("pre.json").innerText());
-}
-
-/** Every event of the open stream, by scrubbing through it. */
-async function history() {
+/** Scrubs through the open stream and compares each state with the core's. */
+async function compare(states) {
   await scrubber().press("Home");
-  const length = Number(await scrubber().getAttribute("max"));
-  const events = [];
-  for (let version = 1; version <= length; version += 1) {
+  for (const [index, expected] of states.entries()) {
     await scrubber().press("ArrowRight");
-    await isAt(version, length);
-    events.push(await shownEvent());
+    await isAt(index + 1, states.length);
+    assert.deepEqual(await state(), leaves(expected));
   }
-  return events;
 }
 
 /** The balance after these events, reckoned here: the page's own reducer is what is tested. */
@@ -89,14 +87,6 @@ function balance(events) {
   };
   return events.reduce((sum, event) => sum + (effects[event.eventName]?.(event) ?? 0), 0);
 }
-
-async function openForm() {
-  await page.getByRole("button", { name: "Send a command" }).click();
-  await page.getByRole("heading", { name: "Send a command" }).waitFor();
-}
-
-const choose = (command) => page.getByRole("radio", { name: command, exact: true }).check();
-const send = () => page.getByRole("button", { name: /^Send [A-Z]/ }).click();
 
 test("the first load shows an account with its history, at its end", async () => {
   assert.match(await page.title(), /Rewound/);
@@ -151,6 +141,12 @@ test("scrubbing with the keyboard shows every state of the past", async () => {
   const removed = page.locator('tr[data-path="/pendingTransfers/concert-tickets"]');
   assert.match(await removed.innerText(), /−/);
 
+  // Every field of every state is what the core says.
+  const log = events.map((event) => JSON.stringify(event)).join("\n");
+  await compare(replay(log, events[0].aggregateId));
+  await scrubber().press("ArrowLeft");
+  await isAt(7, 8);
+
   // The list is a scrubber too, with the pointer and with keys.
   await rows("events").nth(2).click();
   await isAt(3, 8);
@@ -163,8 +159,38 @@ test("scrubbing with the keyboard shows every state of the past", async () => {
   await isAt(8, 8);
 });
 
+test("a field says why it is what it is", async () => {
+  const events = await history();
+  await page.getByRole("button", { name: "balance", exact: true }).click();
+  const causes = page.locator("#causes [role=option]");
+  const moving = events.filter((event, index) => index === 0 || balance([event]) !== 0);
+  await page.locator(".why").getByText(`${moving.length} events`).waitFor();
+  assert.equal(await causes.count(), moving.length);
+  let sum = 0;
+  for (const [index, event] of moving.entries()) {
+    const [version, name, change] = (await causes.nth(index).innerText()).split("\n");
+    assert.equal(version, `${event.aggregateVersion}`);
+    assert.equal(name, event.eventName);
+    const money = (cents) => (cents / 100).toLocaleString("en", { minimumFractionDigits: 2 });
+    const before = index === 0 ? "" : `${money(sum)} → `;
+    sum += balance([event]);
+    assert.equal(change, before + money(sum));
+  }
+  // Each is a step of the scrubber, with the pointer and with keys; what lies ahead is told apart.
+  await causes.nth(2).click();
+  await isAt(3, 8);
+  await page.locator("#causes").press("ArrowDown");
+  await isAt(4, 8);
+  assert.equal(await page.locator("#causes .future").count(), moving.length - 4);
+  await page.getByRole("button", { name: "accountHolderId" }).click();
+  await page.locator(".why").getByText("1 event", { exact: true }).waitFor();
+  assert.match(await causes.first().innerText(), /AccountOpened\s+Ada Lovelace/);
+  await page.getByRole("button", { name: "Close the question" }).click();
+  assert.equal(await page.locator(".why").count(), 0);
+});
+
 test("a command makes the stream grow", async () => {
-  await visit(page);
+  await scrubber().press("End");
   const before = Number(await field("/balance"));
   await openForm();
   await choose("Deposit");
@@ -223,6 +249,8 @@ test("an invalid form names each bad field, where it is", async () => {
     page.locator(".help.error").evaluateAll((all) => all.map((one) => one.dataset.pointer));
   const left = ["/items/1/quantity", "actor", "expected version"];
   assert.deepEqual(await named(), left, "only what was touched and left");
+  // What one rests in is said too, without leaving it.
+  await page.locator('[data-pointer="/items/1/price"].error').waitFor();
   await send();
   const expected = [
     "/customerId",
@@ -315,38 +343,15 @@ test("every domain has a form for each of its commands", async () => {
   assert.equal(await field("/status"), "ACTIVE");
 });
 
-/** The real log of 1,434 streams, or one of its size. */
-function permits(context) {
-  const folder = process.env.REWOUND_DATA ?? join(root, "../shared/data");
-  const file = join(folder, "permit-applications.dynamodb.json.gz");
-  if (existsSync(file)) return { name: basename(file), mimeType: "", buffer: readFileSync(file) };
-  context.diagnostic(`${file} is not there: a stand-in of the same size was made`);
-  const ulid = (number) => `015DNX0QK2${String(number).padStart(16, "0")}`;
-  const lines = Array.from({ length: 8577 }, (_, index) => {
-    const item = {
-      eventId: { S: ulid(index) },
-      eventName: { S: `T0${index % 7} Check` },
-      aggregateName: { S: "PermitApplication" },
-      aggregateId: { S: ulid(900_000_000 + (index % 1434)) },
-      aggregateVersion: { N: String(Math.floor(index / 1434) + 1) },
-      actorId: { S: `Resource${index % 40}` },
-      group: { S: `Group ${index % 5}` },
-      transition: { S: "complete" },
-    };
-    return JSON.stringify({ Item: item });
-  });
-  return { name: "stand-in.json.gz", mimeType: "", buffer: gzipSync(lines.join("\n")) };
-}
-
 test("a real export is imported, and opens at the start of its first stream", async (context) => {
-  const file = permits(context);
+  const file = permits((text) => context.diagnostic(text));
   await page.evaluate(() => {
     window.busy = 0;
     new PerformanceObserver((list) => {
       for (const entry of list.getEntries()) window.busy = Math.max(window.busy, entry.duration);
     }).observe({ entryTypes: ["longtask"] });
   });
-  await page.locator("input[type=file]").setInputFiles(file);
+  await importFile(file);
   await message()
     .getByText(/8,577 events in 1,434 streams/)
     .waitFor();
@@ -369,6 +374,7 @@ test("a real export is imported, and opens at the start of its first stream", as
     String(times),
   );
   await page.locator(".command").getByText("Imported logs are read-only").waitFor();
+  await compare(replay(file.buffer, last.aggregateId));
 });
 
 test("a list of any length renders the rows in sight, to its end", async () => {
@@ -414,9 +420,7 @@ test("a broken log says what is wrong in which line, and the rest is kept", asyn
   assert.match(await table.innerText(), /version 3 is missing/);
   await isAt(1, 2);
 
-  await page
-    .locator("input[type=file]")
-    .setInputFiles({ name: "none.txt", mimeType: "", buffer: Buffer.from("\n\n") });
+  await importFile({ name: "none.txt", mimeType: "", buffer: Buffer.from("\n\n") });
   await message().getByText("there is no event in it").waitFor();
   await page.getByRole("button", { name: "Close this message" }).click();
   await page.getByText("Drag the slider").waitFor();

@@ -72,7 +72,7 @@ fn row(app: App, row: &Row) -> impl IntoView + use<> {
     let value = match (&row.money, row.class) {
         (Some(money), _) => view! {
             <span class="money">{money.clone()}</span>
-            <span class="raw" title="What is stored: an integer of cents">{row.value.clone()}" cents"</span>
+            <span class="raw" title="What is stored: an integer of cents">{row.value.clone()}" ¢"</span>
         }
         .into_any(),
         (None, class) => view! { <span class=class>{row.value.clone()}</span> }.into_any(),
