@@ -6,7 +6,7 @@
 //! they have to: an `Instance` keeps its state in the domain's own type while it replays.
 
 use crate::{
-    aggregate::{Aggregate, Context, Meta, Versioned, decode, reduce},
+    aggregate::{Aggregate, Context, Meta, Once, Versioned, decode, reduce},
     error::{Error, Issue, Problem, ReduceError, Rejection, Result},
     event::{Event, Head, Text, Trace},
     number::MAX_SAFE,
@@ -36,12 +36,12 @@ pub trait Domain: fmt::Debug {
     /// The JSON Schema of its state's own fields.
     fn state(&self) -> &Value;
 
-    /// Checks a command's form, whatever the state; gives its name among those that take effect once in
-    /// the life of their aggregate ([`Aggregate::once`]), if it is one.
+    /// Checks a command's form, whatever the state; gives its name among those that take effect once for
+    /// good ([`Aggregate::once`]), if it is one.
     ///
     /// # Errors
     /// [`Error::UnknownCommand`], or [`Error::Invalid`] with every bad field.
-    fn validate(&self, command: &Command) -> Result<Option<String>>;
+    fn validate(&self, command: &Command) -> Result<Option<Once>>;
 
     /// The schema version in which the event is written today, from 1.
     fn schema_version(&self, event: &str) -> u32;
@@ -354,7 +354,7 @@ impl<A: Aggregate> Domain for Compiled<A> {
         self.state.get_or_init(schema::of::<A::State>)
     }
 
-    fn validate(&self, command: &Command) -> Result<Option<String>> {
+    fn validate(&self, command: &Command) -> Result<Option<Once>> {
         let shapes = self.commands();
         let shape = shapes.iter().find(|shape| shape.name == command.name).ok_or_else(|| {
             let known = shapes.iter().map(|shape| shape.name.clone()).collect();

@@ -26,6 +26,7 @@
 //! ```
 
 use crate::{
+    aggregate::Once,
     domain::{Command, Domain, Instance, Sender, Snapshot, apply_all, decide},
     error::{Error, Result},
     event::Event,
@@ -243,7 +244,10 @@ impl CommandRun {
         };
         self.key = match (once, &self.options.idempotency_key) {
             // It outlasts every caller's key and says the same: the caller's need not be recorded too.
-            (Some(name), _) => Some((format!("once#{}#{}#{name}", self.domain.name(), self.id), None)),
+            (Some(Once { owner, name }), _) => {
+                let owner = escaped(owner.as_deref().unwrap_or(&self.id));
+                Some((format!("once#{}#{owner}#{name}", self.domain.name()), None))
+            }
             (None, Some(key)) => {
                 let end = self.sender.now.saturating_add(KEY_LIFETIME);
                 Some((format!("idem#{}#{key}", self.sender.actor), Some(end)))
@@ -419,9 +423,14 @@ impl CommandRun {
         if record.hash == self.hash() {
             return Phase::Repeat(record, self.domain.start(&self.id), Vec::new());
         }
-        // People know their key by the name they gave it.
-        let key = self.options.idempotency_key.clone().unwrap_or(record.key);
-        Phase::Done(Err(Error::KeyReused { key }))
+        Phase::Done(Err(match (record.expires_at, &self.options.idempotency_key) {
+            // People know their key by the name they gave it.
+            (Some(_), Some(key)) => Error::KeyReused { key: key.clone() },
+            _ => {
+                let Record { key, id, first: version, .. } = record;
+                Error::Settled { key, id, version }
+            }
+        }))
     }
 
     fn repeated(
@@ -468,6 +477,11 @@ impl CommandRun {
     fn hash(&self) -> String {
         sha256(&json!([self.domain.name(), self.id, self.command.to_json()]))
     }
+}
+
+/// A part of a key that others follow behind a `#`.
+fn escaped(part: &str) -> String {
+    part.replace('%', "%25").replace('#', "%23")
 }
 
 fn done(commit: Box<Commit>) -> Phase {

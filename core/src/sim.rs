@@ -49,8 +49,6 @@ pub struct Task {
     command_id: String,
     /// Whether it is a saga's: sent again after every failure that may pass.
     saga: bool,
-    /// What the saga does instead where the command is refused.
-    otherwise: Option<Box<transfer::Step>>,
 }
 
 impl Task {
@@ -64,7 +62,6 @@ impl Task {
             idempotency_key: None,
             command_id: String::new(),
             saga: false,
-            otherwise: None,
         }
     }
 
@@ -80,7 +77,7 @@ impl Task {
 
     fn of_saga(step: transfer::Step) -> Self {
         let task = Self::new("BankAccount", &step.aggregate_id, step.command);
-        Self { saga: true, otherwise: step.otherwise, ..task }
+        Self { saga: true, ..task }
     }
 
     fn repeatable(&self) -> bool {
@@ -109,6 +106,7 @@ impl Ended {
             Err(Error::WrongVersion { .. }) => "wrong-version".to_owned(),
             Err(Error::Contention { .. }) => "contention".to_owned(),
             Err(Error::KeyReused { .. }) => "key-reused".to_owned(),
+            Err(Error::Settled { .. }) => "settled".to_owned(),
             Err(Error::Store { uncertain: true, .. }) => "uncertain".to_owned(),
             Err(_) => "failed".to_owned(),
         }
@@ -200,10 +198,10 @@ impl Writer {
                 let follow = events.iter().filter_map(|event| transfer::after(event, &snapshot.state));
                 follow.for_each(|step| self.todo.push_front(Task::of_saga(step)));
             }
-            Err(Error::Rejected(_) | Error::NotFound { .. }) => {
-                if let Some(step) = task.otherwise.clone() {
-                    self.todo.push_front(Task::of_saga(*step));
-                }
+            Err(error) if task.saga => {
+                let step = transfer::Step { aggregate_id: task.id.clone(), command: task.command.clone() };
+                let instead = transfer::instead(&step, error).map(Task::of_saga);
+                instead.into_iter().for_each(|task| self.todo.push_front(task));
             }
             _ => {}
         }
@@ -268,6 +266,20 @@ impl<S: Store> World<S> {
         if let Some(request) = self.asks(writer) {
             let reply = self.store.answer(&request);
             self.go_on(writer, Some(reply), writer as u128);
+        }
+    }
+
+    /// Gives any writer a saga's step that is over to do again, as an event that is delivered again does.
+    fn repeat(&mut self, rng: &mut Rng) {
+        let over = self.writers.iter().flat_map(|writer| &writer.ended).filter(|ended| ended.task.saga);
+        let Some(step) = rng.choice(over.collect::<Vec<_>>()) else { return };
+        let task = Task { command_id: String::new(), ..step.task.clone() };
+        let index = rng.usize(0..self.writers.len());
+        if let Some(writer) = self.writers.get_mut(index) {
+            writer.todo.push_back(task);
+            if writer.current.is_none() {
+                self.go_on(index, None, u128::from(rng.u64(..)) << 16);
+            }
         }
     }
 
@@ -385,6 +397,8 @@ pub struct Faults {
     pub late: u32,
     /// The writer dies while it waits for the answer, which may or may not have been carried out.
     pub crash: u32,
+    /// A saga's step that is over, however it ended, is done again by any writer.
+    pub again: u32,
     /// How far a writer's clock can be behind, in milliseconds.
     pub behind: Millis,
 }
@@ -392,7 +406,7 @@ pub struct Faults {
 impl Faults {
     /// Everything goes wrong now and then, and clocks are up to an hour behind.
     pub const ALL: Self =
-        Self { busy: 6, dropped: 4, lost: 8, twice: 5, late: 5, crash: 4, behind: 3_600_000 };
+        Self { busy: 6, dropped: 4, lost: 8, twice: 5, late: 5, crash: 4, again: 5, behind: 3_600_000 };
 }
 
 /// Plays one random order with faults, the same one for the same seed, until every writer is done and
@@ -413,6 +427,9 @@ pub fn storm<S: Store>(
     let mut late: Vec<Request> = Vec::new();
     for _ in 0..max_steps {
         world.now += rng.u64(0..40);
+        if rng.u32(0..100) < faults.again {
+            world.repeat(&mut rng);
+        }
         let waiting: Vec<usize> = world.waiting().collect();
         if !late.is_empty() && (waiting.is_empty() || rng.u32(0..100) < 10) {
             let again = late.swap_remove(rng.usize(0..late.len()));

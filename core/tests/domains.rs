@@ -2,6 +2,7 @@
 //! rule of every domain.
 
 use rewound_core::{
+    aggregate::Once,
     domain::{Command, Compiled, Domain, Instance, Sender, Snapshot, apply_all, decide},
     domains,
     error::{Error, Problem},
@@ -304,10 +305,16 @@ fn a_transfer_leaves_arrives_and_is_settled() {
 fn only_commands_that_must_not_be_repeated_have_a_name_of_their_own() {
     let bank = domains::find(BANK).unwrap();
     let once = |name: &str, fields: Value| bank.validate(&Command::new(name, fields).unwrap()).unwrap();
-    let complete = once("CompleteTransfer", json!({"transferId": "t1"}));
-    let reverse = once("ReverseTransfer", json!({"transferId": "t1", "amount": 1, "reason": "x"}));
-    assert_eq!(complete, Some("settle/t1".into()));
-    assert_eq!(complete, reverse, "a transfer that was completed is never reversed");
+    let named =
+        |owner: Option<&str>, name: &str| Some(Once { owner: owner.map(Into::into), name: name.into() });
+    let initiate = json!({"transferId": "t1", "destinationAccountId": "b2", "amount": 1});
+    assert_eq!(once("InitiateTransfer", initiate), named(None, "initiate/t1"));
+    // Both outcomes have one name, the source's: a transfer that arrived never comes back as well.
+    let receive = json!({"transferId": "t1", "sourceAccountId": "a1", "amount": 1, "currency": "EUR"});
+    assert_eq!(once("ReceiveTransfer", receive), named(Some("a1"), "outcome/t1"));
+    let reverse = json!({"transferId": "t1", "amount": 1, "reason": "x"});
+    assert_eq!(once("ReverseTransfer", reverse), named(None, "outcome/t1"));
+    assert_eq!(once("CompleteTransfer", json!({"transferId": "t1"})), named(None, "complete/t1"));
     assert_eq!(once("Deposit", json!({"amount": 1, "transactionReference": "r"})), None);
 }
 

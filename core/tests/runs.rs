@@ -2,7 +2,7 @@
 
 use rewound_core::{
     domain::{Command, Sender, Snapshot},
-    domains,
+    domains::{self, transfer},
     error::{Error, Problem},
     event::Event,
     run::{CommandRun, Done, Options, Step, run},
@@ -315,8 +315,56 @@ fn a_saga_step_takes_effect_once_for_good_whoever_repeats_it() {
     let again = run(&mut store, bank, "a", receive(5), &later, keyed("any")).unwrap();
     assert_eq!(again, Done { repeated: true, ..first });
     let other = run(&mut store, bank, "a", receive(6), &later, Options::default());
-    assert!(matches!(other, Err(Error::KeyReused { .. })), "{other:?}");
+    let key = "once#BankAccount#b#outcome/t".to_owned();
+    assert_eq!(other, Err(Error::Settled { key, id: "a".into(), version: 2 }));
     assert_eq!(versions(&store), [1, 2]);
+}
+
+#[test]
+fn a_transfer_that_came_back_never_arrives_as_well() {
+    let mut store = rows();
+    let bank = domains::find("BankAccount").unwrap();
+    let mut send =
+        |id: &str, command: Command, by: &Sender| run(&mut store, bank, id, command, by, Options::default());
+    let transfer = |id: &str| {
+        let fields = json!({"transferId": id, "destinationAccountId": "b#1", "amount": 600});
+        Command::new("InitiateTransfer", fields).unwrap()
+    };
+    let next =
+        |done: &Done| transfer::after(&done.events[0], &done.snapshot.as_ref().unwrap().state).unwrap();
+    // The destination is not there: the money comes back.
+    let receive = next(&send("a", transfer("t1"), &by("ada")).unwrap());
+    let missing = send(&receive.aggregate_id, receive.command.clone(), &by("saga")).unwrap_err();
+    let reverse = transfer::instead(&receive, &missing).unwrap();
+    let first = send(&reverse.aggregate_id, reverse.command.clone(), &by("saga")).unwrap();
+    assert_eq!(first.snapshot.as_ref().unwrap().state["balance"], 1_000);
+    // It is opened meanwhile, and another driver starts over: the transfer is settled, and it knows so.
+    send("b#1", open(), &by("eve")).unwrap();
+    let late = send(&receive.aggregate_id, receive.command.clone(), &by("other saga")).unwrap_err();
+    let settled = |id: &str, transfer: &str, version: u64| Error::Settled {
+        key: format!("once#BankAccount#a#outcome/{transfer}"),
+        id: id.into(),
+        version,
+    };
+    assert_eq!(late, settled("a", "t1", 3));
+    assert_eq!(transfer::instead(&receive, &late), None);
+    let again = send(&reverse.aggregate_id, reverse.command.clone(), &by("other saga"));
+    assert_eq!(again, Ok(Done { repeated: true, ..first }));
+    // The other way round: what arrived is never taken back, before it is complete and after.
+    let receive = next(&send("a", transfer("t2"), &by("ada")).unwrap());
+    let reverse = transfer::instead(&receive, &missing).unwrap();
+    let first = send(&receive.aggregate_id, receive.command.clone(), &by("saga")).unwrap();
+    let complete = next(&first);
+    for repeated in [false, true] {
+        let refused = send(&reverse.aggregate_id, reverse.command.clone(), &by("other saga")).unwrap_err();
+        assert_eq!(refused, settled("b#1", "t2", 2));
+        assert_eq!(transfer::instead(&reverse, &refused).as_ref(), Some(&complete));
+        let done = send(&complete.aggregate_id, complete.command.clone(), &by("saga")).unwrap();
+        assert_eq!((done.repeated, &done.snapshot.unwrap().state["balance"]), (repeated, &json!(400)));
+    }
+    let again = send(&receive.aggregate_id, receive.command.clone(), &by("other saga"));
+    assert_eq!(again, Ok(Done { repeated: true, ..first }));
+    assert_eq!(store.stream("BankAccount", "b#1").unwrap().events.len(), 2);
 }
 
 #[test]

@@ -122,6 +122,21 @@ fn one_key_of_two_racing_writers_takes_effect_once() {
     assert_eq!(words(&report), [["committed", "repeated"], ["repeated", "committed"]]);
 }
 
+#[test]
+fn a_transfer_arrives_or_comes_back_in_every_order() {
+    // Two drivers of one transfer, and a destination that may be opened before, between and after them.
+    let driver = |name: &str| Writer::new(name, 2, [transfer("a", "b", "t", 600)]);
+    let writers = [driver("ann"), driver("abe"), Writer::new("bob", 2, [open("b", 0)])];
+    let world = World::new(MemoryStore::with_snapshots(1), [open("a", 1_000)], writers);
+    let report = explore(&world, 100_000, &|world| audit(world, &world.store));
+    assert!(report.complete);
+    let wrong: Vec<_> = report.outcomes.iter().filter(|outcome| !outcome.violations.is_empty()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let ended =
+        |word: &str| report.outcomes.iter().any(|o| o.words.iter().flatten().any(|found| found == word));
+    assert!(ended("settled") && ended("not-found"), "{report:#?}");
+}
+
 /// A few accounts, a few writers, each with some commands of every kind.
 fn town<S: Store>(store: S, seed: u64) -> World<S> {
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -137,7 +152,9 @@ fn town<S: Store>(store: S, seed: u64) -> World<S> {
             for index in 0..rng.usize(1..5) {
                 let amount = rng.i64(1..6_000);
                 let name = format!("{writer}-{index}");
-                let new = match rng.u32(0..8) {
+                let new = match rng.u32(0..9) {
+                    // What was refused for want of a destination may find it the next time.
+                    8 => open("nobody", 0),
                     0 | 1 => deposit(from, amount),
                     2 | 3 => withdraw(from, amount),
                     // To a closed account, one in another currency, one that does not exist, or itself.
@@ -185,6 +202,7 @@ fn money_and_history_survive_every_storm() {
         "account-closed",
         "currency-mismatch",
         "transfer-to-self",
+        "settled",
     ] {
         assert!(ends.contains_key(word), "no command ended as {word}: {ends:?}");
     }

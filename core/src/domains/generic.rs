@@ -2,7 +2,7 @@
 //! happened. It decides nothing; it makes any real log replayable.
 
 use crate::{
-    aggregate::{Meta, in_order},
+    aggregate::{Meta, Once, in_order},
     domain::{Command, Domain, Draft, Instance, Snapshot, SnapshotError, belongs},
     error::{Error, ReduceError, Result},
     event::{Event, Text},
@@ -48,7 +48,7 @@ impl Domain for Generic {
         &Value::Bool(true)
     }
 
-    fn validate(&self, command: &Command) -> Result<Option<String>> {
+    fn validate(&self, command: &Command) -> Result<Option<Once>> {
         Err(Error::UnknownCommand { name: command.name.clone(), known: Vec::new() })
     }
 

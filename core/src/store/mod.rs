@@ -88,13 +88,14 @@ pub struct Commit {
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// `idem#{actorId}#{key}` for a caller's idempotency key,
-    /// `once#{aggregateName}#{aggregateId}#{name}` for a command that takes effect once for good.
+    /// `once#{aggregateName}#{aggregateId}#{name}` for a command that takes effect once for good. The id is
+    /// that of the name's [owner](crate::aggregate::Once::owner), with `%` as `%25` and `#` as `%23`.
     pub key: String,
     /// The SHA-256 of the command and its target.
     pub hash: String,
-    /// The aggregate's kind.
+    /// The kind of the aggregate that the command changed.
     pub aggregate: String,
-    /// Its id.
+    /// Its id. It need not be the one in the key.
     pub id: String,
     /// The version of the first event that answered the command.
     pub first: u64,
