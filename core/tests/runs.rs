@@ -321,6 +321,33 @@ fn a_saga_step_takes_effect_once_for_good_whoever_repeats_it() {
 }
 
 #[test]
+fn a_saga_step_takes_its_callers_key_too() {
+    let mut store = rows();
+    let initiate = |transfer: &str, amount: i64| {
+        let fields = json!({"transferId": transfer, "destinationAccountId": "b", "amount": amount});
+        Command::new("InitiateTransfer", fields).unwrap()
+    };
+    let reused = || Err(Error::KeyReused { key: "k".into() });
+    let first = on(&mut store, initiate("t1", 1), keyed("k")).result.unwrap();
+    let keys: Vec<&str> = store.records().map(|record| record.key.as_str()).collect();
+    assert_eq!(keys, ["idem#ada#k", "once#BankAccount#a#initiate/t1"]);
+    // Whatever else is sent with the key is another command, of whatever kind.
+    assert_eq!(on(&mut store, deposit(1), keyed("k")).result, reused());
+    assert_eq!(on(&mut store, initiate("t2", 1), keyed("k")).result, reused());
+    assert_eq!(on(&mut store, initiate("t1", 1), keyed("k")).result, Ok(Done { repeated: true, ..first }));
+    // The caller's mistake is told, and not the first answer of a step that took effect without the key.
+    on(&mut store, initiate("t2", 2), Options::default()).result.unwrap();
+    assert_eq!(on(&mut store, initiate("t2", 2), keyed("k")).result, reused());
+    let settled = on(&mut store, initiate("t2", 3), keyed("new"));
+    assert!(matches!(settled.result, Err(Error::Settled { .. })), "{:?}", settled.result);
+    // Before a refusal every key is looked up.
+    let refused = on(&mut store, initiate("t3", 5_000), keyed("new"));
+    assert_eq!(refused.asked, ["load", "record", "record"]);
+    assert!(matches!(refused.result, Err(Error::Rejected(rule)) if rule.code == "insufficient-funds"));
+    assert_eq!(versions(&store), [1, 2, 3]);
+}
+
+#[test]
 fn a_transfer_that_came_back_never_arrives_as_well() {
     let mut store = rows();
     let bank = domains::find("BankAccount").unwrap();
