@@ -12,7 +12,7 @@ use crate::{
     number::MAX_SAFE,
     schema::{self, Shape, shapes, validate},
     time::{Millis, rising_ids, to_iso},
-    upcast,
+    upcast::{Upcaster, newest},
     value::Object,
     variant,
 };
@@ -43,8 +43,8 @@ pub trait Domain: fmt::Debug {
     /// [`Error::UnknownCommand`], or [`Error::Invalid`] with every bad field.
     fn validate(&self, command: &Command) -> Result<Option<Once>>;
 
-    /// The schema version in which the event is written today, from 1.
-    fn schema_version(&self, event: &str) -> u32;
+    /// The steps from older schema versions of its events to today's.
+    fn upcasters(&self) -> &[Upcaster];
 
     /// An aggregate to which nothing has happened yet.
     fn start(&self, id: &str) -> Box<dyn Instance>;
@@ -215,7 +215,7 @@ pub fn decide(
             aggregate_id: instance.id(),
             version,
             actor: &by.actor,
-            schema_version: domain.schema_version(&draft.name),
+            schema_version: newest(domain.upcasters(), &draft.name),
             trace: &by.trace,
         };
         Event::write(&head, draft.fields)
@@ -364,8 +364,8 @@ impl<A: Aggregate> Domain for Compiled<A> {
         if issues.is_empty() { Ok(A::once(&typed::<A>(command)?)) } else { Err(Error::Invalid(issues)) }
     }
 
-    fn schema_version(&self, event: &str) -> u32 {
-        upcast::newest(A::UPCASTERS, event)
+    fn upcasters(&self) -> &[Upcaster] {
+        A::UPCASTERS
     }
 
     fn start(&self, id: &str) -> Box<dyn Instance> {

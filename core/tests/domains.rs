@@ -8,6 +8,7 @@ use rewound_core::{
     error::{Error, Problem},
     event::{Event, RESERVED, RESERVED_IN_ROWS},
     schema::validate,
+    timeline::{Edit, Timeline, Verdict},
 };
 use serde_json::{Value, json};
 
@@ -442,6 +443,7 @@ mod lamp {
 
     #[derive(Serialize, Deserialize, JsonSchema)]
     pub(super) enum Event {
+        #[schemars(extend("x-command" = "Make"))]
         Made { colors: Vec<String> },
     }
 
@@ -493,9 +495,26 @@ mod lamp {
     }
 }
 
+static LAMP: Compiled<lamp::Lamp> = Compiled::new();
+
+#[test]
+fn events_of_every_age_are_decided_again_as_todays() {
+    let events = [
+        ("Opened", json!({"colour": "red", "byTheWay": "unknown today"})),
+        ("Opened", json!({"color": "blue", "schemaVersion": 2})),
+        ("Made", json!({"colors": ["green"], "schemaVersion": 3})),
+        ("Opened", json!({"colour": "red"})),
+    ];
+    let timeline = Timeline::new(&LAMP, "a1", history("Lamp", &events));
+    let branch = timeline.branch(&[Edit::Drop { version: 1 }]).unwrap();
+    assert_eq!(branch.verdicts, [Verdict::Possible, Verdict::Possible, Verdict::Possible]);
+    // The stored event keeps its age.
+    assert_eq!(branch.timeline.events()[2].name(), "Opened");
+    assert_eq!(branch.timeline.events()[2].schema_version(), 1);
+}
+
 #[test]
 fn events_of_every_age_reduce_to_todays_state() {
-    static LAMP: Compiled<lamp::Lamp> = Compiled::new();
     let state = |name: &str, version: u32, payload: Value| {
         let mut payload = payload;
         payload["schemaVersion"] = json!(version);

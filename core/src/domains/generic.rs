@@ -7,6 +7,7 @@ use crate::{
     error::{Error, ReduceError, Result},
     event::{Event, Text},
     schema::Shape,
+    upcast::Upcaster,
     value::Object,
 };
 use serde_json::Value;
@@ -52,8 +53,8 @@ impl Domain for Generic {
         Err(Error::UnknownCommand { name: command.name.clone(), known: Vec::new() })
     }
 
-    fn schema_version(&self, _: &str) -> u32 {
-        1
+    fn upcasters(&self) -> &[Upcaster] {
+        &[]
     }
 
     fn start(&self, id: &str) -> Box<dyn Instance> {
