@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt::Debug,
+    mem,
     rc::Rc,
 };
 
@@ -297,14 +298,18 @@ impl<S: Store> World<S> {
 /// What [`explore`] found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// How many orders there are in which the writers' requests can reach the store.
+    /// How many orders there are in which the writers' requests can reach the store; `u128::MAX` where there
+    /// are more.
     pub interleavings: u128,
     /// How many different states of the world they lead through.
     pub states: usize,
     /// The ends that they lead to.
     pub outcomes: Vec<Outcome>,
-    /// Whether every order was tried; not where there were more states than allowed.
+    /// Whether every order was tried to its end; not where there were more states than allowed, or where
+    /// one never ends.
     pub complete: bool,
+    /// Whether an order was found that never ends: it leads back to a state that it came through.
+    pub endless: bool,
 }
 
 /// One way in which it can end.
@@ -314,7 +319,7 @@ pub struct Outcome {
     pub words: Vec<Vec<String>>,
     /// What does not hold.
     pub violations: Vec<String>,
-    /// How many orders end like this.
+    /// How many orders end like this; `u128::MAX` where there are more.
     pub interleavings: u128,
     /// The writers in the shortest order that does.
     pub shortest: Vec<usize>,
@@ -323,16 +328,78 @@ pub struct Outcome {
 /// By its words and violations: how many orders lead there from a state, and the shortest.
 type Ends = BTreeMap<(Vec<Vec<String>>, Vec<String>), (u128, Vec<usize>)>;
 
+/// A state on the way that is being tried, and what is known of its ends so far.
+struct Open<S> {
+    world: World<S>,
+    digest: [u8; 32],
+    /// The writers that were not let go first yet, the last one next.
+    left: Vec<usize>,
+    /// The one that went first on the way that is being tried.
+    via: usize,
+    ends: Ends,
+}
+
 /// Tries every order in which the writers' requests can reach the store. Equal states are tried once,
-/// which changes no count. `check` names what does not hold at an end.
+/// which changes no count; at the most `max_states` different ones are. `check` names what does not hold
+/// at an end.
 pub fn explore<S: Store + Clone + Debug>(
     world: &World<S>,
     max_states: usize,
     check: &impl Fn(&World<S>) -> Vec<String>,
 ) -> Report {
-    let mut seen = BTreeMap::new();
-    let mut complete = true;
-    let ends = follow(world, max_states, check, &mut seen, &mut complete);
+    // None while a state is open: whoever meets it then goes in a circle.
+    let mut seen: BTreeMap<[u8; 32], Option<Rc<Ends>>> = BTreeMap::new();
+    let (mut complete, mut endless) = (true, false);
+    // The way is kept here and not on the program's stack, which long ones would overflow.
+    let mut way: Vec<Open<S>> = Vec::new();
+    let mut next = Some(world.clone());
+    let mut ends = Rc::default();
+    loop {
+        if let Some(world) = next.take() {
+            // The text of a state tells all of it, so equal texts are equal states.
+            let digest: [u8; 32] = Sha256::digest(format!("{world:?}").as_bytes()).into();
+            let left: Vec<usize> = world.waiting().collect();
+            match seen.get(&digest) {
+                Some(Some(known)) => ends = known.clone(),
+                Some(None) => {
+                    (complete, endless) = (false, true);
+                    ends = Rc::default();
+                }
+                None if seen.len() >= max_states => {
+                    complete = false;
+                    ends = Rc::default();
+                }
+                None if left.is_empty() => {
+                    let words = |writer: &Writer| writer.ended.iter().map(Ended::word).collect();
+                    let end = (world.writers.iter().map(words).collect(), check(&world));
+                    ends = Rc::new(Ends::from([(end, (1, Vec::new()))]));
+                    seen.insert(digest, Some(ends.clone()));
+                }
+                None => {
+                    seen.insert(digest, None);
+                    let left = left.into_iter().rev().collect();
+                    way.push(Open { world, digest, left, via: 0, ends: Ends::new() });
+                }
+            }
+        }
+        let Some(open) = way.last_mut() else { break };
+        for (end, (count, order)) in mem::take(&mut ends).iter() {
+            let known = open.ends.entry(end.clone()).or_default();
+            if known.0 == 0 || order.len() + 1 < known.1.len() {
+                known.1 = [open.via].into_iter().chain(order.iter().copied()).collect();
+            }
+            known.0 = known.0.saturating_add(*count);
+        }
+        if let Some(writer) = open.left.pop() {
+            open.via = writer;
+            let mut world = open.world.clone();
+            world.step(writer);
+            next = Some(world);
+        } else if let Some(done) = way.pop() {
+            ends = Rc::new(done.ends);
+            seen.insert(done.digest, Some(ends.clone()));
+        }
+    }
     let outcomes = ends.iter().map(|((words, violations), (interleavings, shortest))| Outcome {
         words: words.clone(),
         violations: violations.clone(),
@@ -340,46 +407,9 @@ pub fn explore<S: Store + Clone + Debug>(
         shortest: shortest.clone(),
     });
     let outcomes: Vec<Outcome> = outcomes.collect();
-    let interleavings = outcomes.iter().map(|outcome| outcome.interleavings).sum();
-    Report { interleavings, states: seen.len(), outcomes, complete }
-}
-
-fn follow<S: Store + Clone + Debug>(
-    world: &World<S>,
-    max_states: usize,
-    check: &impl Fn(&World<S>) -> Vec<String>,
-    seen: &mut BTreeMap<[u8; 32], Rc<Ends>>,
-    complete: &mut bool,
-) -> Rc<Ends> {
-    // The text of a state tells all of it, so equal texts are equal states.
-    let digest: [u8; 32] = Sha256::digest(format!("{world:?}").as_bytes()).into();
-    if let Some(ends) = seen.get(&digest) {
-        return ends.clone();
-    }
-    let mut ends = Ends::new();
-    if world.waiting().next().is_none() {
-        let words = world.writers.iter().map(|writer| writer.ended.iter().map(Ended::word).collect());
-        ends.insert((words.collect(), check(world)), (1, Vec::new()));
-    } else if seen.len() >= max_states {
-        *complete = false;
-    } else {
-        for writer in world.waiting() {
-            let mut next = world.clone();
-            next.step(writer);
-            let beyond = follow(&next, max_states, check, seen, complete);
-            for (end, (count, order)) in beyond.iter() {
-                let order: Vec<usize> = [writer].into_iter().chain(order.iter().copied()).collect();
-                let known = ends.entry(end.clone()).or_insert_with(|| (0, order.clone()));
-                known.0 += count;
-                if order.len() < known.1.len() {
-                    known.1 = order;
-                }
-            }
-        }
-    }
-    let ends = Rc::new(ends);
-    seen.insert(digest, ends.clone());
-    ends
+    let counts = outcomes.iter().map(|outcome| outcome.interleavings);
+    let interleavings = counts.fold(0, u128::saturating_add);
+    Report { interleavings, states: seen.len(), outcomes, complete, endless }
 }
 
 /// What goes wrong in a [`storm`], each in percent of the requests.

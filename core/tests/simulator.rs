@@ -7,7 +7,7 @@ use rewound_core::{
     domain::Command,
     event::Event,
     sim::{Faults, Report, Task, World, Writer, audit, explore, storm},
-    store::{MemoryStore, Reply, Request, Store},
+    store::{Failure, MemoryStore, Reply, Request, Store},
 };
 use serde_json::{Value, json};
 
@@ -120,6 +120,47 @@ fn one_key_of_two_racing_writers_takes_effect_once() {
     });
     assert!(report.outcomes.iter().all(|outcome| outcome.violations.is_empty()), "{report:#?}");
     assert_eq!(words(&report), [["committed", "repeated"], ["repeated", "committed"]]);
+}
+
+/// A store that never does anything.
+#[derive(Debug, Clone)]
+struct Closed {
+    failure: Failure,
+    /// How often it was asked, where it counts.
+    asked: Option<u64>,
+}
+
+impl Store for Closed {
+    fn answer(&mut self, _: &Request) -> Reply {
+        self.asked = self.asked.map(|asked| asked + 1);
+        Reply::one(Err(self.failure.clone()))
+    }
+}
+
+#[test]
+fn a_world_that_never_ends_is_left_and_told() {
+    let writers = || ["ann", "bob"].map(|name| Writer::new(name, 2, [deposit("a", 1).with_key("k")]));
+    // They ask again and again, and the world is as it was.
+    let world = World::new(Closed { failure: Failure::Busy, asked: None }, [], writers());
+    let report = explore(&world, 100_000, &|_| vec![]);
+    assert!(report.endless && !report.complete && report.outcomes.is_empty(), "{report:#?}");
+    assert!(report.states < 1_000, "{}", report.states);
+    // It is never as it was: only the number of states ends it.
+    let world = World::new(Closed { failure: Failure::Busy, asked: Some(0) }, [], writers());
+    let report = explore(&world, 20_000, &|_| vec![]);
+    assert!(!report.endless && !report.complete && report.outcomes.is_empty(), "{report:#?}");
+    assert_eq!(report.states, 20_000);
+}
+
+#[test]
+fn more_orders_than_can_be_counted_are_as_many_as_can_be() {
+    // C(134, 67) is more than 2^128.
+    let writers = ["ann", "bob"].map(|name| Writer::new(name, 0, vec![deposit("a", 1); 67]));
+    let world = World::new(Closed { failure: Failure::Refused("no".into()), asked: None }, [], writers);
+    let report = explore(&world, 10_000, &|_| vec![]);
+    assert_eq!((report.complete, report.states, report.outcomes.len()), (true, 68 * 68, 1));
+    assert_eq!(report.interleavings, u128::MAX);
+    assert_eq!(report.outcomes[0].shortest.len(), 134);
 }
 
 #[test]
