@@ -509,10 +509,11 @@ pub fn storm<S: Store>(
 
 /// What does not hold once every writer is done; nothing where all is well.
 ///
-/// - Every stream runs 1 … n, its event ids and times rise, it replays, and its snapshot is what its
-///   events make at that version.
+/// - Every stream runs 1 … n, its event ids and times rise, it replays, it is listed as its last event left
+///   it, and its snapshot is what its events make at that version.
 /// - Every command took effect as often as its sender was told: once, not at all, or (where the sender
-///   was told that this is open) at most once. Every key took effect once.
+///   was told that this is open) at most once. Every key took effect once. Who was told that a command was
+///   a repetition got the effect of that very command, sent with the same key or known by its name.
 /// - Money is conserved: what is in the accounts and on its way is what was put in less what was taken
 ///   out. Every transfer was initiated, received and settled once at the most, and settled as it went.
 pub fn audit<S>(world: &World<S>, store: &MemoryStore) -> Vec<String> {
@@ -538,8 +539,16 @@ fn audit_stream(aggregate: &str, id: &str, stored: &Stored, wrong: &mut Vec<Stri
     if !events.iter().map(Event::time).is_sorted() {
         wrong.push(format!("the times of {id} run backwards"));
     }
-    if let Err(error) = apply_all(domain.start(id), events) {
-        wrong.push(format!("{id} does not replay: {error}"));
+    match apply_all(domain.start(id), events) {
+        Ok(instance) if instance.meta() == stored.head.as_ref() => {}
+        Ok(instance) => {
+            wrong.push(format!(
+                "the head of {id} is {:?}, its events make {:?}",
+                stored.head,
+                instance.meta()
+            ));
+        }
+        Err(error) => wrong.push(format!("{id} does not replay: {error}")),
     }
     if let Some(snapshot) = &stored.snapshot {
         let prefix = events.iter().take(snapshot.meta.version as usize);
@@ -556,14 +565,27 @@ fn audit_effects(writers: &[Writer], store: &MemoryStore, wrong: &mut Vec<String
         by_command.entry(event.trace().command_id.unwrap_or_default()).or_default().push(event);
     }
     let mut by_key: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for (writer, Ended { task, result }) in
-        writers.iter().flat_map(|writer| writer.ended.iter().map(move |end| (writer, end)))
-    {
-        let recorded = by_command.remove(&task.command_id).unwrap_or_default();
+    let ended = writers.iter().flat_map(|writer| writer.ended.iter().map(move |end| (writer, end)));
+    let senders: BTreeMap<&str, (&Writer, &Task)> =
+        ended.clone().map(|(writer, end)| (end.task.command_id.as_str(), (writer, &end.task))).collect();
+    for (writer, Ended { task, result }) in ended {
+        let recorded = by_command.get(&task.command_id).map_or(&[][..], Vec::as_slice);
         let told: &[Event] = result.as_ref().map_or(&[], |done| &done.events);
         let right = match result {
-            // An answer that was given before may be another command's with the same key.
-            Ok(Done { repeated: true, .. }) if recorded.is_empty() => true,
+            Ok(Done { repeated: true, .. }) if recorded.is_empty() => {
+                let first = told.first().and_then(|event| event.trace().command_id).unwrap_or_default();
+                let effect = by_command.get(&first).map_or(&[][..], Vec::as_slice);
+                let repeats = |(by, first): &(&Writer, &Task)| {
+                    let same_key = task.idempotency_key.is_some()
+                        && (&by.name, &first.idempotency_key) == (&writer.name, &task.idempotency_key);
+                    (first.aggregate, &first.id, &first.command) == (task.aggregate, &task.id, &task.command)
+                        && (same_key || takes_effect_once(task))
+                };
+                if !senders.get(first.as_str()).is_some_and(repeats) || !effect.iter().copied().eq(told) {
+                    wrong.push(format!("{} was told that it repeats {told:?}", task.command_id));
+                }
+                true
+            }
             Err(Error::Store { uncertain: true, .. }) => recorded.len() <= 1,
             _ => recorded.iter().copied().eq(told),
         };
@@ -581,7 +603,7 @@ fn audit_effects(writers: &[Writer], store: &MemoryStore, wrong: &mut Vec<String
             *by_key.entry((&writer.name, key)).or_default() += recorded.len();
         }
     }
-    for (command, events) in by_command {
+    for (command, events) in by_command.iter().filter(|(id, _)| !senders.contains_key(id.as_str())) {
         wrong.push(format!("nobody knows the command {command}, which recorded {} events", events.len()));
     }
     for ((actor, key), effects) in by_key.into_iter().filter(|(_, effects)| *effects > 1) {
@@ -594,6 +616,10 @@ fn audit_effects(writers: &[Writer], store: &MemoryStore, wrong: &mut Vec<String
             wrong.push(format!("the record {} points at no event", record.key));
         }
     }
+}
+
+fn takes_effect_once(task: &Task) -> bool {
+    matches!(domains::for_log(task.aggregate).validate(&task.command), Ok(Some(_)))
 }
 
 fn audit_money(store: &MemoryStore, wrong: &mut Vec<String>) {

@@ -7,7 +7,7 @@ use rewound_core::{
     domain::Command,
     event::Event,
     sim::{Faults, Report, Task, World, Writer, audit, explore, storm},
-    store::{Failure, MemoryStore, Reply, Request, Store},
+    store::{Answer, Failure, MemoryStore, Record, Reply, Request, Store},
 };
 use serde_json::{Value, json};
 
@@ -299,4 +299,45 @@ fn a_store_that_ignores_the_expected_version_is_found_out() {
     });
     let found = found.count();
     assert!(found > 100, "only {found} of 200 storms found the broken store");
+}
+
+/// A store that answers some requests in its own way.
+#[derive(Debug, Clone)]
+struct Lying(MemoryStore, fn(&mut MemoryStore, &Request) -> Option<Reply>);
+
+impl Store for Lying {
+    fn answer(&mut self, request: &Request) -> Reply {
+        (self.1)(&mut self.0, request).unwrap_or_else(|| self.0.answer(request))
+    }
+}
+
+#[test]
+fn a_store_that_lies_is_found_out() {
+    let found = |lie: fn(&mut MemoryStore, &Request) -> Option<Reply>, expected: &str| {
+        let writer = Writer::new("ann", 2, [deposit("a", 5).with_key("k")]);
+        let mut world = World::new(Lying(MemoryStore::new(), lie), [open("a", 0)], [writer]);
+        let calm = Faults { busy: 0, dropped: 0, lost: 0, twice: 0, late: 0, crash: 0, again: 0, behind: 0 };
+        storm(&mut world, 1, &calm, 100).unwrap();
+        let wrong = audit(&world, &world.store.0);
+        assert!(wrong.len() == 1 && wrong[0].contains(expected), "{expected}: {wrong:#?}");
+    };
+    // It gives the opening for what an earlier run with the key did, and deposits nothing.
+    let another_effect = |_: &mut MemoryStore, request: &Request| match request {
+        Request::Commit(commit) => {
+            let record = commit.records.first()?.clone();
+            Some(Reply::one(Ok(Answer::KeyTaken(Record { first: 1, last: 1, ..record }))))
+        }
+        _ => None,
+    };
+    found(another_effect, "ann-1 was told that it repeats");
+    // It lists the account with another actor than the last.
+    let another_actor = |store: &mut MemoryStore, request: &Request| match request {
+        Request::Commit(commit) => {
+            let mut commit = commit.clone();
+            commit.snapshot.meta.actor = "eve".into();
+            Some(store.answer(&Request::Commit(commit)))
+        }
+        _ => None,
+    };
+    found(another_actor, "the head of a is");
 }
