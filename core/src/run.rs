@@ -246,7 +246,7 @@ impl CommandRun {
         };
         if let Some(key) = &self.options.idempotency_key {
             let end = self.sender.now.saturating_add(KEY_LIFETIME);
-            self.keys.push((format!("idem#{}#{key}", self.sender.actor), Some(end)));
+            self.keys.push((format!("idem#{}#{key}", escaped(&self.sender.actor)), Some(end)));
         }
         if let Some(Once { owner, name }) = once {
             let owner = escaped(owner.as_deref().unwrap_or(&self.id));

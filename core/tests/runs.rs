@@ -284,6 +284,18 @@ fn a_key_takes_effect_once_and_the_repeat_gets_the_first_answer() {
 }
 
 #[test]
+fn a_key_is_its_actors_own_whatever_their_names_hold() {
+    let mut store = rows();
+    let bank = domains::find("BankAccount").unwrap();
+    for (amount, (actor, key)) in (1..).zip([("a", "b#c"), ("a#b", "c"), ("a%23b", "c")]) {
+        let done = run(&mut store, bank, "a", deposit(amount), &by(actor), keyed(key));
+        assert!(!done.unwrap().repeated, "{actor} {key}");
+    }
+    let keys: Vec<&str> = store.records().map(|record| record.key.as_str()).collect();
+    assert_eq!(keys, ["idem#a#b#c", "idem#a%23b#c", "idem#a%2523b#c"]);
+}
+
+#[test]
 fn with_a_key_nothing_is_answered_before_its_record_was_looked_up() {
     let mut store = rows();
     let refused = on(&mut store, withdraw(5_000), keyed("k"));

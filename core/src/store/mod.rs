@@ -89,8 +89,9 @@ pub struct Commit {
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// `idem#{actorId}#{key}` for a caller's idempotency key,
-    /// `once#{aggregateName}#{aggregateId}#{name}` for a command that takes effect once for good. The id is
-    /// that of the name's [owner](crate::aggregate::Once::owner), with `%` as `%25` and `#` as `%23`.
+    /// `once#{aggregateName}#{aggregateId}#{name}` for a command that takes effect once for good. The latter's id
+    /// is that of the name's [owner](crate::aggregate::Once::owner). In both ids `%` stands as `%25` and `#`
+    /// as `%23`, so that no two have one key.
     pub key: String,
     /// The SHA-256 of the command and its target.
     pub hash: String,
