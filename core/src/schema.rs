@@ -273,7 +273,8 @@ fn check_fields(path: &str, schema: &Value, fields: &Object, issues: &mut Vec<Is
 fn is_type(name: &str, value: &Value) -> bool {
     match name {
         "integer" => match value {
-            Value::Number(number) => !number.to_string().contains(['.', 'e', 'E']),
+            // Serde reads `-0` as a fraction: an integer has no such zero.
+            Value::Number(number) => *number.as_str() != *"-0" && !number.as_str().contains(['.', 'e', 'E']),
             _ => false,
         },
         "number" => value.is_number(),

@@ -204,6 +204,9 @@ fn an_account_is_opened_and_closed_once() {
         ("Open", json!({"accountHolderId": "ada", "currency": "EUR"})),
         "already-exists",
     );
+    let minus_zero =
+        serde_json::from_str(r#"{"accountHolderId":"ada","currency":"EUR","initialDeposit":-0}"#);
+    refused(BANK, &[], ("Open", minus_zero.unwrap()), "/initialDeposit");
     refused(BANK, &[], ("Close", json!({"reason": "moved"})), "not-found");
     then(BANK, &[opened(0)], ("Close", json!({"reason": "moved", "closedBy": "ada"})), closed());
     // Where nobody is named, it was the actor.
