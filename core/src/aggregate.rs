@@ -113,12 +113,24 @@ pub trait Aggregate: Sized + 'static {
         of: Context<'_>,
     ) -> Result<Self::State, Problem>;
 
-    /// Names a command that must take effect once in the life of its aggregate, however often and by
-    /// whomever it is sent, such as the credit of a transfer. The store keeps the name beside the
-    /// stream, so that the state need not remember every one.
-    fn once(_command: &Self::Command) -> Option<String> {
+    /// Names a command that must take effect once for good, however often and by whomever it is sent,
+    /// such as the credit of a transfer. The store keeps the name beside the stream, so that the state
+    /// need not remember every one.
+    ///
+    /// Of several commands with one name, even to different aggregates of the kind, one takes effect; the
+    /// others end as [`Error::Settled`](crate::error::Error::Settled).
+    fn once(_command: &Self::Command) -> Option<Once> {
         None
     }
+}
+
+/// The name under which a command takes effect once for good: see [`Aggregate::once`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// The aggregate of the same kind whose name it is; the one that the command goes to where none is said.
+    pub owner: Option<String>,
+    /// The name, one of its owner's own.
+    pub name: String,
 }
 
 /// What `decide` and `evolve` may know beside the state: whose aggregate, and who acts.

@@ -6,13 +6,13 @@
 //! they have to: an `Instance` keeps its state in the domain's own type while it replays.
 
 use crate::{
-    aggregate::{Aggregate, Context, Meta, Versioned, decode, reduce},
+    aggregate::{Aggregate, Context, Meta, Once, Versioned, decode, reduce},
     error::{Error, Issue, Problem, ReduceError, Rejection, Result},
     event::{Event, Head, Text, Trace},
     number::MAX_SAFE,
     schema::{self, Shape, shapes, validate},
     time::{Millis, rising_ids, to_iso},
-    upcast,
+    upcast::{Upcaster, newest},
     value::Object,
     variant,
 };
@@ -36,15 +36,15 @@ pub trait Domain: fmt::Debug {
     /// The JSON Schema of its state's own fields.
     fn state(&self) -> &Value;
 
-    /// Checks a command's form, whatever the state; gives its name among those that take effect once in
-    /// the life of their aggregate ([`Aggregate::once`]), if it is one.
+    /// Checks a command's form, whatever the state; gives its name among those that take effect once for
+    /// good ([`Aggregate::once`]), if it is one.
     ///
     /// # Errors
     /// [`Error::UnknownCommand`], or [`Error::Invalid`] with every bad field.
-    fn validate(&self, command: &Command) -> Result<Option<String>>;
+    fn validate(&self, command: &Command) -> Result<Option<Once>>;
 
-    /// The schema version in which the event is written today, from 1.
-    fn schema_version(&self, event: &str) -> u32;
+    /// The steps from older schema versions of its events to today's.
+    fn upcasters(&self) -> &[Upcaster];
 
     /// An aggregate to which nothing has happened yet.
     fn start(&self, id: &str) -> Box<dyn Instance>;
@@ -215,7 +215,7 @@ pub fn decide(
             aggregate_id: instance.id(),
             version,
             actor: &by.actor,
-            schema_version: domain.schema_version(&draft.name),
+            schema_version: newest(domain.upcasters(), &draft.name),
             trace: &by.trace,
         };
         Event::write(&head, draft.fields)
@@ -354,7 +354,7 @@ impl<A: Aggregate> Domain for Compiled<A> {
         self.state.get_or_init(schema::of::<A::State>)
     }
 
-    fn validate(&self, command: &Command) -> Result<Option<String>> {
+    fn validate(&self, command: &Command) -> Result<Option<Once>> {
         let shapes = self.commands();
         let shape = shapes.iter().find(|shape| shape.name == command.name).ok_or_else(|| {
             let known = shapes.iter().map(|shape| shape.name.clone()).collect();
@@ -364,8 +364,8 @@ impl<A: Aggregate> Domain for Compiled<A> {
         if issues.is_empty() { Ok(A::once(&typed::<A>(command)?)) } else { Err(Error::Invalid(issues)) }
     }
 
-    fn schema_version(&self, event: &str) -> u32 {
-        upcast::newest(A::UPCASTERS, event)
+    fn upcasters(&self) -> &[Upcaster] {
+        A::UPCASTERS
     }
 
     fn start(&self, id: &str) -> Box<dyn Instance> {

@@ -56,6 +56,17 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// The command takes effect once for good ([`Aggregate::once`](crate::aggregate::Aggregate::once)), and
+    /// another command did so in its place, such as the reversal of a transfer in the place of its
+    /// arrival. Sending it again changes nothing.
+    Settled {
+        /// The key that the other command took: [`Record::key`](crate::store::Record::key).
+        key: String,
+        /// The id of the aggregate that the other command changed, one of the same kind.
+        id: String,
+        /// The version of the first event that the other command recorded there.
+        version: u64,
+    },
     /// The stored events do not reduce.
     Reduce(ReduceError),
     /// The store did not do what it was asked.
@@ -265,6 +276,9 @@ impl fmt::Display for Error {
             }
             Error::KeyReused { key } => {
                 write!(f, "the idempotency key {key} was used with another command: use a new key")
+            }
+            Error::Settled { key, id, version } => {
+                write!(f, "another command settled it for good, in version {version} of {id} ({key})")
             }
             Error::Reduce(error) => error.fmt(f),
             Error::Store { message, uncertain: true, .. } => write!(

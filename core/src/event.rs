@@ -11,7 +11,7 @@ use crate::{
 };
 use serde::{
     Deserialize, Deserializer,
-    de::{self, MapAccess, SeqAccess, Visitor},
+    de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::Value;
 use std::{borrow::Cow, collections::BTreeSet, fmt, sync::Arc};
@@ -107,12 +107,17 @@ impl Event {
     /// As [`parse`](Self::parse).
     pub fn parse_shared(json: &str, shared: &mut Interner) -> Result<Event, Issue> {
         let json = json.trim();
-        let head: Envelope = serde_json::from_str(json).map_err(|error| Issue {
-            pointer: String::new(),
-            // An event is one line: which one, the reader of a log knows better.
-            message: error.to_string().replace(" at line 1 column ", " at column "),
-        })?;
-        head.into_event(json, shared)
+        let mut place = String::new();
+        let mut text = serde_json::Deserializer::from_str(json);
+        let head = text.deserialize_map(Reader(&mut place)).and_then(|head| text.end().map(|()| head));
+        match head {
+            Ok(head) => head.into_event(json, shared),
+            Err(error) => Err(Issue {
+                pointer: place,
+                // An event is one line: which one, the reader of a log knows better.
+                message: error.to_string().replace(" at line 1 column ", " at column "),
+            }),
+        }
     }
 
     /// Writes an event from its head and payload. Payload fields stand flat beside the head's, in their
@@ -336,45 +341,42 @@ fn at(name: &str, message: impl Into<String>) -> Issue {
     Issue { pointer, message: message.into() }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Envelope<'de>;
+/// Reads the head, and checks the rest. Where something is wrong below the top, it says in which place.
+struct Reader<'p>(&'p mut String);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an event: a JSON object")
-            }
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = Envelope<'de>;
 
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut head = Envelope::default();
-                while let Some(Borrowed(key)) = map.next_key()? {
-                    let (place, text): (_, &mut Option<Cow<'de, str>>) = match key.as_ref() {
-                        "eventId" => ("eventId", &mut head.event_id),
-                        "eventName" => ("eventName", &mut head.event_name),
-                        "aggregateName" => ("aggregateName", &mut head.aggregate_name),
-                        "aggregateId" => ("aggregateId", &mut head.aggregate_id),
-                        "actorId" => ("actorId", &mut head.actor_id),
-                        "aggregateVersion" => {
-                            once(head.aggregate_version.replace(map.next_value()?), "aggregateVersion")?;
-                            continue;
-                        }
-                        "schemaVersion" => {
-                            once(head.schema_version.replace(map.next_value()?), "schemaVersion")?;
-                            continue;
-                        }
-                        _ => {
-                            let Sound = map.next_value()?;
-                            continue;
-                        }
-                    };
-                    let Borrowed(value) = map.next_value()?;
-                    once(text.replace(value), place)?;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event: a JSON object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut head = Envelope::default();
+        while let Some(Borrowed(key)) = map.next_key()? {
+            let (place, text): (_, &mut Option<Cow<'de, str>>) = match key.as_ref() {
+                "eventId" => ("eventId", &mut head.event_id),
+                "eventName" => ("eventName", &mut head.event_name),
+                "aggregateName" => ("aggregateName", &mut head.aggregate_name),
+                "aggregateId" => ("aggregateId", &mut head.aggregate_id),
+                "actorId" => ("actorId", &mut head.actor_id),
+                "aggregateVersion" => {
+                    once(head.aggregate_version.replace(map.next_value()?), "aggregateVersion")?;
+                    continue;
                 }
-                Ok(head)
-            }
+                "schemaVersion" => {
+                    once(head.schema_version.replace(map.next_value()?), "schemaVersion")?;
+                    continue;
+                }
+                key => {
+                    sound_field(&mut map, key, self.0)?;
+                    continue;
+                }
+            };
+            let Borrowed(value) = map.next_value()?;
+            once(text.replace(value), place)?;
         }
-        deserializer.deserialize_map(Reader)
+        Ok(head)
     }
 }
 
@@ -408,55 +410,107 @@ impl<'de> Deserialize<'de> for Borrowed<'de> {
 }
 
 /// Any value that a later, full parse will accept. (Serde's `IgnoredAny` is laxer: it lets lone
-/// surrogates and any depth pass, which would only fail when somebody asks for the payload.)
-struct Sound;
+/// surrogates and any depth pass, which would only fail when somebody asks for the payload.) Where it is
+/// not sound, its place stands in the text afterwards.
+struct Sound<'p>(&'p mut String);
 
-impl<'de> Deserialize<'de> for Sound {
+/// What the names start with that `serde_json` takes for its own when it reads an object as a value: it
+/// would read another value, or none.
+const KEPT_BY_THE_PARSER: &str = "$serde_json::private::";
+
+fn sound_field<'de, M: MapAccess<'de>>(map: &mut M, key: &str, place: &mut String) -> Result<(), M::Error> {
+    let value = if key.starts_with(KEPT_BY_THE_PARSER) {
+        Err(de::Error::custom("the JSON parser keeps this name for itself: choose another"))
+    } else {
+        map.next_value_seed(Sound(place))
+    };
+    value.inspect_err(|_| place.insert_str(0, &below("", key)))
+}
+
+impl<'de> DeserializeSeed<'de> for Sound<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Sound<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<(), S::Error> {
+        let mut index = 0_usize;
+        loop {
+            let item = items.next_element_seed(Sound(self.0));
+            match item.inspect_err(|_| self.0.insert_str(0, &format!("/{index}")))? {
+                Some(()) => index += 1,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut fields: M) -> Result<(), M::Error> {
+        while let Some(Key(key)) = fields.next_key()? {
+            match key {
+                Some(key) => sound_field(&mut fields, &key, self.0)?,
+                None => fields.next_value_seed(Sound(self.0))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A key of an object; none where there is no object. With arbitrary precision, `serde_json` hands numbers
+/// over as maps, and their key is the parser's own: it is no option, as the keys that were written are.
+struct Key<'a>(Option<Cow<'a, str>>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Reader;
         impl<'de> Visitor<'de> for Reader {
-            type Value = Sound;
+            type Value = Key<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any JSON value")
+                f.write_str("a key")
             }
 
-            fn visit_unit<E: de::Error>(self) -> Result<Sound, E> {
-                Ok(Sound)
+            fn visit_some<D: Deserializer<'de>>(self, written: D) -> Result<Key<'de>, D::Error> {
+                Borrowed::deserialize(written).map(|Borrowed(key)| Key(Some(key)))
             }
 
-            fn visit_bool<E: de::Error>(self, _: bool) -> Result<Sound, E> {
-                Ok(Sound)
-            }
-
-            fn visit_u64<E: de::Error>(self, _: u64) -> Result<Sound, E> {
-                Ok(Sound)
-            }
-
-            fn visit_i64<E: de::Error>(self, _: i64) -> Result<Sound, E> {
-                Ok(Sound)
-            }
-
-            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Sound, E> {
-                Ok(Sound)
-            }
-
-            fn visit_str<E: de::Error>(self, _: &str) -> Result<Sound, E> {
-                Ok(Sound)
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut items: S) -> Result<Sound, S::Error> {
-                while let Some(Sound) = items.next_element()? {}
-                Ok(Sound)
-            }
-
-            // Long numbers come this way too: with arbitrary precision, serde_json hands them over as a map.
-            fn visit_map<M: MapAccess<'de>>(self, mut fields: M) -> Result<Sound, M::Error> {
-                while let Some((Sound, Sound)) = fields.next_entry()? {}
-                Ok(Sound)
+            fn visit_str<E: de::Error>(self, _: &str) -> Result<Key<'de>, E> {
+                Ok(Key(None))
             }
         }
-        deserializer.deserialize_any(Reader)
+        deserializer.deserialize_option(Reader)
     }
 }
 
@@ -489,9 +543,30 @@ mod tests {
         wrong(&format!("{{{}}}", HEAD.replace("01K1", "91K1")), "/eventId: expected a ULID");
         wrong(&format!("{{{}}}", HEAD.replace("\"E\"", "\"\"")), "/eventName: expected some text");
         wrong(&format!("{{{HEAD},\"eventName\":\"F\"}}"), "duplicate field `eventName`");
+        wrong(&format!("{{{HEAD},\"x\":[0,{{\"y\":\"\\ud800\"}}]}}"), "/x/1/y: ");
         wrong(&format!("{{{HEAD},\"x\":\"\\ud800\"}}"), "hex escape");
         wrong(&format!("{{{HEAD},\"x\":{}}}", "[".repeat(200)), "recursion limit");
         wrong(&format!("{{{HEAD}}} {{}}"), "trailing characters");
+    }
+
+    #[test]
+    fn a_name_that_the_parser_keeps_is_refused_at_its_place() {
+        let refused = |payload: &str, pointer: &str| {
+            let issue = Event::parse(&format!("{{{HEAD},{payload}}}")).unwrap_err();
+            assert_eq!(issue.pointer, pointer, "{issue}");
+            assert!(issue.message.contains("keeps this name"), "{issue}");
+        };
+        for name in ["$serde_json::private::Number", "$serde_json::private::RawValue"] {
+            refused(&format!(r#""{name}":"1""#), &format!("/{name}"));
+            refused(&format!(r#""x":{{"{name}":"1"}}"#), &format!("/x/{name}"));
+            refused(&format!(r#""x":[1,{{"a/b":{{"c":1e400,"{name}":5}}}}]"#), &format!("/x/1/a~1b/{name}"));
+            refused(&format!(r#""x":{{"\u0024{}":"no"}}"#, &name[1..]), &format!("/x/{name}"));
+        }
+        // Numbers of any length are no such name, and a value may be one.
+        let sound = format!(
+            r#"{{{HEAD},"x":[1e400,{{"y":12345678901234567890.5}}],"z":"$serde_json::private::Number"}}"#
+        );
+        assert_eq!(Event::parse(&sound).unwrap().payload().len(), 2);
     }
 
     #[test]

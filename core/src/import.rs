@@ -21,7 +21,7 @@ use std::{cmp::Reverse, collections::BTreeMap, fmt, mem};
 /// more is refused before it fills the memory.
 pub const MAX_BYTES: usize = 2 << 30;
 
-/// How many bad lines are told one by one. A file that is no log at all has millions.
+/// How many problems are told one by one. A file that is no log at all has millions.
 pub const MAX_PROBLEMS: usize = 1_000;
 
 /// A log of many streams.
@@ -78,7 +78,7 @@ impl EventLog {
         self.streams.get(*self.by_id.get(aggregate_id)?)
     }
 
-    /// Everything that was wrong, in the order of the lines.
+    /// What was wrong, in the order of the lines: all of it, or [`MAX_PROBLEMS`] and that there is more.
     pub fn problems(&self) -> &[LineProblem] {
         &self.problems
     }
@@ -270,7 +270,10 @@ impl Import {
         for stream in &mut log.streams {
             stream.put_in_order(&mut log.problems);
         }
-        log.problems.sort_by_key(|problem| problem.line);
+        let told = log.problems.len().min(MAX_PROBLEMS);
+        if let Some(told) = log.problems.get_mut(..told) {
+            told.sort_by_key(|problem| problem.line);
+        }
         log
     }
 
@@ -291,15 +294,7 @@ impl Import {
     }
 
     fn problem(&mut self, line: u32, message: String) {
-        match self.log.problems.len() {
-            known if known < MAX_PROBLEMS => self.log.problems.push(LineProblem { line, message }),
-            // The rest is one problem, that of the last of them.
-            MAX_PROBLEMS => {
-                let message = "more lines from here on are wrong, and were left out".to_owned();
-                self.log.problems.push(LineProblem { line, message });
-            }
-            _ => {}
-        }
+        tell(&mut self.log.problems, line, message);
     }
 
     fn record(&mut self, line: u32, record: &[u8]) {
@@ -366,6 +361,18 @@ impl Import {
     }
 }
 
+fn tell(problems: &mut Vec<LineProblem>, line: u32, message: String) {
+    match problems.len() {
+        known if known < MAX_PROBLEMS => problems.push(LineProblem { line, message }),
+        // The rest is one problem, the last, with the line of the first of them.
+        MAX_PROBLEMS => {
+            let message = "more is wrong than is told here; what could not be used was left out".to_owned();
+            problems.push(LineProblem { line, message });
+        }
+        _ => {}
+    }
+}
+
 impl Stream {
     /// The kind that most of its events name: one damaged line must not decide it.
     fn kind(&self) -> String {
@@ -386,13 +393,13 @@ impl Stream {
             if !same {
                 let message =
                     format!("left out: {id} is a {} here and a {kind} in most lines", event.aggregate());
-                problems.push(LineProblem { line: *line, message });
+                tell(problems, *line, message);
             }
             same
         });
         self.lines.sort_by_key(|(_, event)| event.version());
         let mut kept: Vec<(u32, Event)> = Vec::with_capacity(self.lines.len());
-        let mut gap = false;
+        let mut whole = None;
         for (line, event) in mem::take(&mut self.lines) {
             let version = event.version();
             match kept.last() {
@@ -403,30 +410,27 @@ impl Stream {
                         "another event of this version stands"
                     };
                     let message = format!("left out: {same} in line {first} (version {version} of {id})");
-                    problems.push(LineProblem { line, message });
+                    tell(problems, line, message);
                     continue;
                 }
                 last => {
                     let before = last.map_or(0, |(_, event)| event.version());
-                    if version != before + 1 && !gap {
-                        gap = true;
-                        self.whole = kept.len();
+                    if version != before + 1 {
                         let missing = match (before + 1, version - 1) {
                             (first, last) if first == last => format!("version {first} is missing"),
                             (first, last) => format!("versions {first} to {last} are missing"),
                         };
-                        let message = format!(
-                            "a gap: {missing} before version {version} of {id}, whose replay ends there"
-                        );
-                        problems.push(LineProblem { line, message });
+                        let ends = if whole.is_none() { "ends there" } else { "ended before" };
+                        whole.get_or_insert(kept.len());
+                        let message =
+                            format!("a gap: {missing} before version {version} of {id}, whose replay {ends}");
+                        tell(problems, line, message);
                     }
                 }
             }
             kept.push((line, event));
         }
-        if !gap {
-            self.whole = kept.len();
-        }
+        self.whole = whole.unwrap_or(kept.len());
         self.lines = kept;
     }
 }
@@ -611,6 +615,13 @@ mod tests {
         )
     }
 
+    fn numbered(version: u64) -> String {
+        let id = crate::time::Ulid::from_parts(version, 1);
+        line("a", 1)
+            .replace("Version\":1,", &format!("Version\":{version},"))
+            .replace("00VQKTYNC0CDP7X95DEHXG9K01", &id.to_string())
+    }
+
     fn exported(id: &str, version: u64) -> String {
         format!(
             r#"{{"Item":{{"eventId":{{"S":"00VQKTYNC0CDP7X95DEHXG9K{version:02}"}},"eventName":{{"S":"E {version}"}},"aggregateName":{{"S":"A"}},"aggregateId":{{"S":"{id}"}},"aggregateVersion":{{"N":"{version}"}},"actorId":{{"S":"u"}},"x":{{"N":"{version}.50"}},"eventTs":{{"S":"1999"}}}}}}"#
@@ -684,6 +695,21 @@ mod tests {
         assert_eq!(log.stream("a").unwrap().events().len(), 3);
         assert_eq!(log.timeline("b").unwrap().len(), 0);
 
+        let holes = [2, 3, 7, 9, 10].map(|version| line("a", version)).join("\n");
+        let log = check(
+            holes.as_bytes(),
+            5,
+            &[
+                (1, "version 1 is missing before version 2 of a, whose replay ends there"),
+                (3, "versions 4 to 6 are missing before version 7 of a, whose replay ended before"),
+                (4, "version 8 is missing before version 9 of a, whose replay ended before"),
+            ],
+        );
+        assert_eq!(log.timeline("a").unwrap().len(), 0);
+
+        let full_of_holes: Vec<String> = (1..=20 * MAX_PROBLEMS as u64).map(|n| numbered(2 * n)).collect();
+        let told = EventLog::from_bytes(full_of_holes.join("\n").as_bytes());
+        assert_eq!((told.problems().len(), told.len()), (MAX_PROBLEMS + 1, 20 * MAX_PROBLEMS));
         let nonsense = EventLog::from_bytes("x\n".repeat(3 * MAX_PROBLEMS).as_bytes());
         let last = nonsense.problems().last().unwrap();
         assert_eq!((nonsense.problems().len(), last.line as usize), (MAX_PROBLEMS + 1, MAX_PROBLEMS + 1));

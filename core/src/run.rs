@@ -26,11 +26,12 @@
 //! ```
 
 use crate::{
+    aggregate::Once,
     domain::{Command, Domain, Instance, Sender, Snapshot, apply_all, decide},
     error::{Error, Result},
     event::Event,
     store::{
-        Answer, Commit, Cost, Failure, KEY_LIFETIME, Loaded, MAX_EVENTS, PAGE, Record, Reply, Request, Store,
+        Answer, Commit, Cost, Failure, KEY_LIFETIME, Loaded, MAX_ITEMS, PAGE, Record, Reply, Request, Store,
     },
     time::Millis,
     value::sha256,
@@ -43,7 +44,8 @@ pub struct Options {
     /// The version that the caller decided on; 0 for "create only". At any other version the command is
     /// refused ([`Error::WrongVersion`]) and not retried.
     pub expected_version: Option<u64>,
-    /// A key under which the command takes effect once within 72 hours, whatever is repeated.
+    /// A key under which the command takes effect once within 72 hours, whatever is repeated. Only a
+    /// command that records an event takes its key.
     pub idempotency_key: Option<String>,
     /// How often to decide again after a conflict.
     pub retries: u32,
@@ -107,13 +109,14 @@ pub struct CommandRun {
     command: Command,
     sender: Sender,
     options: Options,
-    /// The key under which the command is recorded, and until when it counts.
-    key: Option<(String, Option<Millis>)>,
+    /// The keys under which the command is recorded, and until when each counts. The caller's comes
+    /// first: who reuses one is told so, whatever else is true of the command.
+    keys: Vec<(String, Option<Millis>)>,
     phase: Phase,
     /// Whether the state in hand comes from the store, or only from a cache.
     fresh: bool,
-    /// Whether the store said that nothing is recorded under the key.
-    key_is_free: bool,
+    /// Whether the store said that nothing is recorded under any key.
+    keys_are_free: bool,
     /// How many commits met a conflict.
     conflicts: u32,
     /// How often the request in hand was sent again.
@@ -137,8 +140,8 @@ enum Phase {
     Commit(Box<Commit>),
     /// A commit whose first answer was lost met a conflict: asked whether the winner is itself.
     Own(Box<Commit>, Option<Loaded>),
-    /// Asked for the key's record before an answer that writes nothing.
-    Record(Result<Done>),
+    /// Asked for the record of a key, by its index, before an answer that writes nothing.
+    Record(Result<Done>, usize),
     /// The command took effect before: asking for the events that it recorded.
     Repeat(Record, Box<dyn Instance>, Vec<Event>),
     /// Waiting before the next attempt; then this is asked, or the state in hand decided on.
@@ -163,10 +166,10 @@ impl CommandRun {
             command,
             sender,
             options,
-            key: None,
+            keys: Vec::new(),
             phase: Phase::Start,
             fresh: false,
-            key_is_free: false,
+            keys_are_free: false,
             conflicts: 0,
             resent: 0,
             lost: false,
@@ -223,8 +226,8 @@ impl CommandRun {
             }
             Phase::Commit(commit) => Request::Commit(commit.clone()),
             Phase::Own(commit, _) => Request::Events { aggregate, id, after: commit.expected, limit: 1 },
-            Phase::Record(_) => {
-                let key = self.key.as_ref().map(|(key, _)| key.clone()).unwrap_or_default();
+            Phase::Record(_, index) => {
+                let key = self.keys.get(*index).map(|(key, _)| key.clone()).unwrap_or_default();
                 Request::Record { key, now: self.sender.now }
             }
             Phase::Wait(_) => {
@@ -241,15 +244,14 @@ impl CommandRun {
             Ok(once) => once,
             Err(error) => return Phase::Done(Err(error)),
         };
-        self.key = match (once, &self.options.idempotency_key) {
-            // It outlasts every caller's key and says the same: the caller's need not be recorded too.
-            (Some(name), _) => Some((format!("once#{}#{}#{name}", self.domain.name(), self.id), None)),
-            (None, Some(key)) => {
-                let end = self.sender.now.saturating_add(KEY_LIFETIME);
-                Some((format!("idem#{}#{key}", self.sender.actor), Some(end)))
-            }
-            (None, None) => None,
-        };
+        if let Some(key) = &self.options.idempotency_key {
+            let end = self.sender.now.saturating_add(KEY_LIFETIME);
+            self.keys.push((format!("idem#{}#{key}", escaped(&self.sender.actor)), Some(end)));
+        }
+        if let Some(Once { owner, name }) = once {
+            let owner = escaped(owner.as_deref().unwrap_or(&self.id));
+            self.keys.push((format!("once#{}#{owner}#{name}", self.domain.name()), None));
+        }
         // Where nothing is known, the run tries as if nothing were there: a command that creates its
         // aggregate needs no load, and every other is refused by that state and loads the real one.
         let cached = self.options.cached.take();
@@ -260,12 +262,12 @@ impl CommandRun {
     fn answered(&mut self, phase: Phase, answer: Answer) -> Phase {
         match (phase, answer) {
             (Phase::Load, Answer::Loaded(loaded)) => {
-                self.key_is_free = false;
+                self.keys_are_free = false;
                 self.loaded(loaded)
             }
             (Phase::Catch(instance, version), Answer::Events(page)) => {
-                // What is read now is newer than what was known of the key.
-                self.key_is_free = false;
+                // What is read now is newer than what was known of the keys.
+                self.keys_are_free = false;
                 let before = instance.version();
                 match apply_all(instance, &page.items) {
                     Ok(instance) if instance.version() >= version && page.next.is_none() => {
@@ -299,8 +301,8 @@ impl CommandRun {
                 if own { done(commit) } else { self.conflict(winner) }
             }
             (Phase::Commit(_), Answer::KeyTaken(record)) => self.repeat(record),
-            (Phase::Record(_), Answer::Record(Some(record))) => self.repeat(record),
-            (Phase::Record(result), Answer::Record(None)) => Phase::Done(result),
+            (Phase::Record(..), Answer::Record(Some(record))) => self.repeat(record),
+            (Phase::Record(result, index), Answer::Record(None)) => self.look_up(result, index + 1),
             (Phase::Repeat(record, instance, events), Answer::Events(page)) => {
                 self.repeated(record, instance, events, page.items)
             }
@@ -341,21 +343,20 @@ impl CommandRun {
             let snapshot = instance.snapshot();
             return self.nothing(Ok(Done { events, snapshot, repeated: false }));
         };
-        if events.len() > MAX_EVENTS {
-            return failed(format!(
-                "one command can record {MAX_EVENTS} events, this one decided {}",
-                events.len()
-            ));
+        let most = MAX_ITEMS - self.keys.len();
+        if events.len() > most {
+            return failed(format!("this command can record {most} events, and decided {}", events.len()));
         }
-        let record = self.key.clone().map(|(key, expires_at)| Record {
-            key,
+        let record = |(key, expires_at): &(String, Option<Millis>)| Record {
+            key: key.clone(),
             hash: self.hash(),
             aggregate: self.domain.name().to_owned(),
             id: self.id.clone(),
             first: first.version(),
             last: last.version(),
-            expires_at,
-        });
+            expires_at: *expires_at,
+        };
+        let records = self.keys.iter().map(record).collect();
         // What cannot be reduced is never written.
         let snapshot = match apply_all(instance, &events) {
             Ok(instance) => instance.snapshot(),
@@ -371,26 +372,30 @@ impl CommandRun {
             expected: version,
             events,
             snapshot,
-            record,
+            records,
             now: self.sender.now,
         }))
     }
 
     /// A result that writes nothing is only as good as the state that it was decided on, and comes
-    /// second to the answer that an earlier run with the same key got.
+    /// second to the answer that an earlier run with one of the keys got.
     fn nothing(&mut self, result: Result<Done>) -> Phase {
         if !self.fresh {
             Phase::Load
-        } else if self.key.is_some() && !self.key_is_free {
-            Phase::Record(result)
-        } else {
+        } else if self.keys_are_free {
             Phase::Done(result)
+        } else {
+            self.look_up(result, 0)
         }
     }
 
+    fn look_up(&self, result: Result<Done>, index: usize) -> Phase {
+        if index < self.keys.len() { Phase::Record(result, index) } else { Phase::Done(result) }
+    }
+
     fn conflict(&mut self, winner: Option<Loaded>) -> Phase {
-        // The commit would have said so if the key were taken.
-        self.key_is_free = true;
+        // The commit would have said so if a key were taken.
+        self.keys_are_free = true;
         if !self.fresh {
             // Nobody raced: what the run thought it knew was old.
             return match winner {
@@ -419,9 +424,14 @@ impl CommandRun {
         if record.hash == self.hash() {
             return Phase::Repeat(record, self.domain.start(&self.id), Vec::new());
         }
-        // People know their key by the name they gave it.
-        let key = self.options.idempotency_key.clone().unwrap_or(record.key);
-        Phase::Done(Err(Error::KeyReused { key }))
+        Phase::Done(Err(match (record.expires_at, &self.options.idempotency_key) {
+            // People know their key by the name they gave it.
+            (Some(_), Some(key)) => Error::KeyReused { key: key.clone() },
+            _ => {
+                let Record { key, id, first: version, .. } = record;
+                Error::Settled { key, id, version }
+            }
+        }))
     }
 
     fn repeated(
@@ -468,6 +478,11 @@ impl CommandRun {
     fn hash(&self) -> String {
         sha256(&json!([self.domain.name(), self.id, self.command.to_json()]))
     }
+}
+
+/// A part of a key that others follow behind a `#`.
+fn escaped(part: &str) -> String {
+    part.replace('%', "%25").replace('#', "%23")
 }
 
 fn done(commit: Box<Commit>) -> Phase {

@@ -61,10 +61,26 @@ fn variants(whole: &Value) -> Vec<Shape> {
         }
         schema.entry("properties").or_insert_with(|| Object::new().into());
         let mut schema = Value::Object(schema);
+        if schema.get("additionalProperties") == Some(&Value::Bool(false)) {
+            close(&mut schema);
+        }
         entitle(name, &mut schema);
         Some(Shape { name: name.clone(), schema })
     });
     shapes.collect()
+}
+
+/// Closes what is below a closed schema too: a command shares types with events, which stay open.
+fn close(schema: &mut Value) {
+    if let Some(schema) = schema.as_object_mut().filter(|schema| schema.contains_key("properties")) {
+        schema.entry("additionalProperties").or_insert(Value::Bool(false));
+    }
+    if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        fields.values_mut().for_each(close);
+    }
+    if let Some(items) = schema.get_mut("items") {
+        close(items);
+    }
 }
 
 /// Gives a schema and all below it the title that its name makes, where it has none of its own.
@@ -257,7 +273,8 @@ fn check_fields(path: &str, schema: &Value, fields: &Object, issues: &mut Vec<Is
 fn is_type(name: &str, value: &Value) -> bool {
     match name {
         "integer" => match value {
-            Value::Number(number) => !number.to_string().contains(['.', 'e', 'E']),
+            // Serde reads `-0` as a fraction: an integer has no such zero.
+            Value::Number(number) => *number.as_str() != *"-0" && !number.as_str().contains(['.', 'e', 'E']),
             _ => false,
         },
         "number" => value.is_number(),

@@ -26,6 +26,7 @@ use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt::Debug,
+    mem,
     rc::Rc,
 };
 
@@ -49,8 +50,6 @@ pub struct Task {
     command_id: String,
     /// Whether it is a saga's: sent again after every failure that may pass.
     saga: bool,
-    /// What the saga does instead where the command is refused.
-    otherwise: Option<Box<transfer::Step>>,
 }
 
 impl Task {
@@ -64,7 +63,6 @@ impl Task {
             idempotency_key: None,
             command_id: String::new(),
             saga: false,
-            otherwise: None,
         }
     }
 
@@ -80,7 +78,7 @@ impl Task {
 
     fn of_saga(step: transfer::Step) -> Self {
         let task = Self::new("BankAccount", &step.aggregate_id, step.command);
-        Self { saga: true, otherwise: step.otherwise, ..task }
+        Self { saga: true, ..task }
     }
 
     fn repeatable(&self) -> bool {
@@ -109,6 +107,7 @@ impl Ended {
             Err(Error::WrongVersion { .. }) => "wrong-version".to_owned(),
             Err(Error::Contention { .. }) => "contention".to_owned(),
             Err(Error::KeyReused { .. }) => "key-reused".to_owned(),
+            Err(Error::Settled { .. }) => "settled".to_owned(),
             Err(Error::Store { uncertain: true, .. }) => "uncertain".to_owned(),
             Err(_) => "failed".to_owned(),
         }
@@ -200,10 +199,10 @@ impl Writer {
                 let follow = events.iter().filter_map(|event| transfer::after(event, &snapshot.state));
                 follow.for_each(|step| self.todo.push_front(Task::of_saga(step)));
             }
-            Err(Error::Rejected(_) | Error::NotFound { .. }) => {
-                if let Some(step) = task.otherwise.clone() {
-                    self.todo.push_front(Task::of_saga(*step));
-                }
+            Err(error) if task.saga => {
+                let step = transfer::Step { aggregate_id: task.id.clone(), command: task.command.clone() };
+                let instead = transfer::instead(&step, error).map(Task::of_saga);
+                instead.into_iter().for_each(|task| self.todo.push_front(task));
             }
             _ => {}
         }
@@ -271,6 +270,20 @@ impl<S: Store> World<S> {
         }
     }
 
+    /// Gives any writer a saga's step that is over to do again, as an event that is delivered again does.
+    fn repeat(&mut self, rng: &mut Rng) {
+        let over = self.writers.iter().flat_map(|writer| &writer.ended).filter(|ended| ended.task.saga);
+        let Some(step) = rng.choice(over.collect::<Vec<_>>()) else { return };
+        let task = Task { command_id: String::new(), ..step.task.clone() };
+        let index = rng.usize(0..self.writers.len());
+        if let Some(writer) = self.writers.get_mut(index) {
+            writer.todo.push_back(task);
+            if writer.current.is_none() {
+                self.go_on(index, None, u128::from(rng.u64(..)) << 16);
+            }
+        }
+    }
+
     fn asks(&self, writer: usize) -> Option<Request> {
         self.writers.get(writer).and_then(Writer::asks).cloned()
     }
@@ -285,14 +298,18 @@ impl<S: Store> World<S> {
 /// What [`explore`] found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// How many orders there are in which the writers' requests can reach the store.
+    /// How many orders there are in which the writers' requests can reach the store; `u128::MAX` where there
+    /// are more.
     pub interleavings: u128,
     /// How many different states of the world they lead through.
     pub states: usize,
     /// The ends that they lead to.
     pub outcomes: Vec<Outcome>,
-    /// Whether every order was tried; not where there were more states than allowed.
+    /// Whether every order was tried to its end; not where there were more states than allowed, or where
+    /// one never ends.
     pub complete: bool,
+    /// Whether an order was found that never ends: it leads back to a state that it came through.
+    pub endless: bool,
 }
 
 /// One way in which it can end.
@@ -302,7 +319,7 @@ pub struct Outcome {
     pub words: Vec<Vec<String>>,
     /// What does not hold.
     pub violations: Vec<String>,
-    /// How many orders end like this.
+    /// How many orders end like this; `u128::MAX` where there are more.
     pub interleavings: u128,
     /// The writers in the shortest order that does.
     pub shortest: Vec<usize>,
@@ -311,16 +328,78 @@ pub struct Outcome {
 /// By its words and violations: how many orders lead there from a state, and the shortest.
 type Ends = BTreeMap<(Vec<Vec<String>>, Vec<String>), (u128, Vec<usize>)>;
 
+/// A state on the way that is being tried, and what is known of its ends so far.
+struct Open<S> {
+    world: World<S>,
+    digest: [u8; 32],
+    /// The writers that were not let go first yet, the last one next.
+    left: Vec<usize>,
+    /// The one that went first on the way that is being tried.
+    via: usize,
+    ends: Ends,
+}
+
 /// Tries every order in which the writers' requests can reach the store. Equal states are tried once,
-/// which changes no count. `check` names what does not hold at an end.
+/// which changes no count; at the most `max_states` different ones are. `check` names what does not hold
+/// at an end.
 pub fn explore<S: Store + Clone + Debug>(
     world: &World<S>,
     max_states: usize,
     check: &impl Fn(&World<S>) -> Vec<String>,
 ) -> Report {
-    let mut seen = BTreeMap::new();
-    let mut complete = true;
-    let ends = follow(world, max_states, check, &mut seen, &mut complete);
+    // None while a state is open: whoever meets it then goes in a circle.
+    let mut seen: BTreeMap<[u8; 32], Option<Rc<Ends>>> = BTreeMap::new();
+    let (mut complete, mut endless) = (true, false);
+    // The way is kept here and not on the program's stack, which long ones would overflow.
+    let mut way: Vec<Open<S>> = Vec::new();
+    let mut next = Some(world.clone());
+    let mut ends = Rc::default();
+    loop {
+        if let Some(world) = next.take() {
+            // The text of a state tells all of it, so equal texts are equal states.
+            let digest: [u8; 32] = Sha256::digest(format!("{world:?}").as_bytes()).into();
+            let left: Vec<usize> = world.waiting().collect();
+            match seen.get(&digest) {
+                Some(Some(known)) => ends = known.clone(),
+                Some(None) => {
+                    (complete, endless) = (false, true);
+                    ends = Rc::default();
+                }
+                None if seen.len() >= max_states => {
+                    complete = false;
+                    ends = Rc::default();
+                }
+                None if left.is_empty() => {
+                    let words = |writer: &Writer| writer.ended.iter().map(Ended::word).collect();
+                    let end = (world.writers.iter().map(words).collect(), check(&world));
+                    ends = Rc::new(Ends::from([(end, (1, Vec::new()))]));
+                    seen.insert(digest, Some(ends.clone()));
+                }
+                None => {
+                    seen.insert(digest, None);
+                    let left = left.into_iter().rev().collect();
+                    way.push(Open { world, digest, left, via: 0, ends: Ends::new() });
+                }
+            }
+        }
+        let Some(open) = way.last_mut() else { break };
+        for (end, (count, order)) in mem::take(&mut ends).iter() {
+            let known = open.ends.entry(end.clone()).or_default();
+            if known.0 == 0 || order.len() + 1 < known.1.len() {
+                known.1 = [open.via].into_iter().chain(order.iter().copied()).collect();
+            }
+            known.0 = known.0.saturating_add(*count);
+        }
+        if let Some(writer) = open.left.pop() {
+            open.via = writer;
+            let mut world = open.world.clone();
+            world.step(writer);
+            next = Some(world);
+        } else if let Some(done) = way.pop() {
+            ends = Rc::new(done.ends);
+            seen.insert(done.digest, Some(ends.clone()));
+        }
+    }
     let outcomes = ends.iter().map(|((words, violations), (interleavings, shortest))| Outcome {
         words: words.clone(),
         violations: violations.clone(),
@@ -328,46 +407,9 @@ pub fn explore<S: Store + Clone + Debug>(
         shortest: shortest.clone(),
     });
     let outcomes: Vec<Outcome> = outcomes.collect();
-    let interleavings = outcomes.iter().map(|outcome| outcome.interleavings).sum();
-    Report { interleavings, states: seen.len(), outcomes, complete }
-}
-
-fn follow<S: Store + Clone + Debug>(
-    world: &World<S>,
-    max_states: usize,
-    check: &impl Fn(&World<S>) -> Vec<String>,
-    seen: &mut BTreeMap<[u8; 32], Rc<Ends>>,
-    complete: &mut bool,
-) -> Rc<Ends> {
-    // The text of a state tells all of it, so equal texts are equal states.
-    let digest: [u8; 32] = Sha256::digest(format!("{world:?}").as_bytes()).into();
-    if let Some(ends) = seen.get(&digest) {
-        return ends.clone();
-    }
-    let mut ends = Ends::new();
-    if world.waiting().next().is_none() {
-        let words = world.writers.iter().map(|writer| writer.ended.iter().map(Ended::word).collect());
-        ends.insert((words.collect(), check(world)), (1, Vec::new()));
-    } else if seen.len() >= max_states {
-        *complete = false;
-    } else {
-        for writer in world.waiting() {
-            let mut next = world.clone();
-            next.step(writer);
-            let beyond = follow(&next, max_states, check, seen, complete);
-            for (end, (count, order)) in beyond.iter() {
-                let order: Vec<usize> = [writer].into_iter().chain(order.iter().copied()).collect();
-                let known = ends.entry(end.clone()).or_insert_with(|| (0, order.clone()));
-                known.0 += count;
-                if order.len() < known.1.len() {
-                    known.1 = order;
-                }
-            }
-        }
-    }
-    let ends = Rc::new(ends);
-    seen.insert(digest, ends.clone());
-    ends
+    let counts = outcomes.iter().map(|outcome| outcome.interleavings);
+    let interleavings = counts.fold(0, u128::saturating_add);
+    Report { interleavings, states: seen.len(), outcomes, complete, endless }
 }
 
 /// What goes wrong in a [`storm`], each in percent of the requests.
@@ -385,6 +427,8 @@ pub struct Faults {
     pub late: u32,
     /// The writer dies while it waits for the answer, which may or may not have been carried out.
     pub crash: u32,
+    /// A saga's step that is over, however it ended, is done again by any writer.
+    pub again: u32,
     /// How far a writer's clock can be behind, in milliseconds.
     pub behind: Millis,
 }
@@ -392,7 +436,7 @@ pub struct Faults {
 impl Faults {
     /// Everything goes wrong now and then, and clocks are up to an hour behind.
     pub const ALL: Self =
-        Self { busy: 6, dropped: 4, lost: 8, twice: 5, late: 5, crash: 4, behind: 3_600_000 };
+        Self { busy: 6, dropped: 4, lost: 8, twice: 5, late: 5, crash: 4, again: 5, behind: 3_600_000 };
 }
 
 /// Plays one random order with faults, the same one for the same seed, until every writer is done and
@@ -413,6 +457,9 @@ pub fn storm<S: Store>(
     let mut late: Vec<Request> = Vec::new();
     for _ in 0..max_steps {
         world.now += rng.u64(0..40);
+        if rng.u32(0..100) < faults.again {
+            world.repeat(&mut rng);
+        }
         let waiting: Vec<usize> = world.waiting().collect();
         if !late.is_empty() && (waiting.is_empty() || rng.u32(0..100) < 10) {
             let again = late.swap_remove(rng.usize(0..late.len()));
@@ -462,10 +509,11 @@ pub fn storm<S: Store>(
 
 /// What does not hold once every writer is done; nothing where all is well.
 ///
-/// - Every stream runs 1 … n, its event ids and times rise, it replays, and its snapshot is what its
-///   events make at that version.
+/// - Every stream runs 1 … n, its event ids and times rise, it replays, it is listed as its last event left
+///   it, and its snapshot is what its events make at that version.
 /// - Every command took effect as often as its sender was told: once, not at all, or (where the sender
-///   was told that this is open) at most once. Every key took effect once.
+///   was told that this is open) at most once. Every key took effect once. Who was told that a command was
+///   a repetition got the effect of that very command, sent with the same key or known by its name.
 /// - Money is conserved: what is in the accounts and on its way is what was put in less what was taken
 ///   out. Every transfer was initiated, received and settled once at the most, and settled as it went.
 pub fn audit<S>(world: &World<S>, store: &MemoryStore) -> Vec<String> {
@@ -491,8 +539,16 @@ fn audit_stream(aggregate: &str, id: &str, stored: &Stored, wrong: &mut Vec<Stri
     if !events.iter().map(Event::time).is_sorted() {
         wrong.push(format!("the times of {id} run backwards"));
     }
-    if let Err(error) = apply_all(domain.start(id), events) {
-        wrong.push(format!("{id} does not replay: {error}"));
+    match apply_all(domain.start(id), events) {
+        Ok(instance) if instance.meta() == stored.head.as_ref() => {}
+        Ok(instance) => {
+            wrong.push(format!(
+                "the head of {id} is {:?}, its events make {:?}",
+                stored.head,
+                instance.meta()
+            ));
+        }
+        Err(error) => wrong.push(format!("{id} does not replay: {error}")),
     }
     if let Some(snapshot) = &stored.snapshot {
         let prefix = events.iter().take(snapshot.meta.version as usize);
@@ -509,14 +565,27 @@ fn audit_effects(writers: &[Writer], store: &MemoryStore, wrong: &mut Vec<String
         by_command.entry(event.trace().command_id.unwrap_or_default()).or_default().push(event);
     }
     let mut by_key: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for (writer, Ended { task, result }) in
-        writers.iter().flat_map(|writer| writer.ended.iter().map(move |end| (writer, end)))
-    {
-        let recorded = by_command.remove(&task.command_id).unwrap_or_default();
+    let ended = writers.iter().flat_map(|writer| writer.ended.iter().map(move |end| (writer, end)));
+    let senders: BTreeMap<&str, (&Writer, &Task)> =
+        ended.clone().map(|(writer, end)| (end.task.command_id.as_str(), (writer, &end.task))).collect();
+    for (writer, Ended { task, result }) in ended {
+        let recorded = by_command.get(&task.command_id).map_or(&[][..], Vec::as_slice);
         let told: &[Event] = result.as_ref().map_or(&[], |done| &done.events);
         let right = match result {
-            // An answer that was given before may be another command's with the same key.
-            Ok(Done { repeated: true, .. }) if recorded.is_empty() => true,
+            Ok(Done { repeated: true, .. }) if recorded.is_empty() => {
+                let first = told.first().and_then(|event| event.trace().command_id).unwrap_or_default();
+                let effect = by_command.get(&first).map_or(&[][..], Vec::as_slice);
+                let repeats = |(by, first): &(&Writer, &Task)| {
+                    let same_key = task.idempotency_key.is_some()
+                        && (&by.name, &first.idempotency_key) == (&writer.name, &task.idempotency_key);
+                    (first.aggregate, &first.id, &first.command) == (task.aggregate, &task.id, &task.command)
+                        && (same_key || takes_effect_once(task))
+                };
+                if !senders.get(first.as_str()).is_some_and(repeats) || !effect.iter().copied().eq(told) {
+                    wrong.push(format!("{} was told that it repeats {told:?}", task.command_id));
+                }
+                true
+            }
             Err(Error::Store { uncertain: true, .. }) => recorded.len() <= 1,
             _ => recorded.iter().copied().eq(told),
         };
@@ -534,7 +603,7 @@ fn audit_effects(writers: &[Writer], store: &MemoryStore, wrong: &mut Vec<String
             *by_key.entry((&writer.name, key)).or_default() += recorded.len();
         }
     }
-    for (command, events) in by_command {
+    for (command, events) in by_command.iter().filter(|(id, _)| !senders.contains_key(id.as_str())) {
         wrong.push(format!("nobody knows the command {command}, which recorded {} events", events.len()));
     }
     for ((actor, key), effects) in by_key.into_iter().filter(|(_, effects)| *effects > 1) {
@@ -547,6 +616,10 @@ fn audit_effects(writers: &[Writer], store: &MemoryStore, wrong: &mut Vec<String
             wrong.push(format!("the record {} points at no event", record.key));
         }
     }
+}
+
+fn takes_effect_once(task: &Task) -> bool {
+    matches!(domains::for_log(task.aggregate).validate(&task.command), Ok(Some(_)))
 }
 
 fn audit_money(store: &MemoryStore, wrong: &mut Vec<String>) {

@@ -6,6 +6,7 @@ use crate::{
     error::{Error, Issue, ReduceError},
     event::{Event, Head},
     time::{MAX_TIME, Millis, Ulid},
+    upcast::{newest, upcast},
     value::{Change, Object, diff},
 };
 use serde::Serialize;
@@ -335,7 +336,7 @@ impl Planned<'_> {
                     aggregate_id: beside.map_or("branch", Event::aggregate_id),
                     version,
                     actor: beside.map_or("somebody", Event::actor),
-                    schema_version: original.domain.schema_version(&draft.name),
+                    schema_version: newest(original.domain.upcasters(), &draft.name),
                     trace: &Default::default(),
                 };
                 Event::write(&head, draft.fields.clone())
@@ -392,18 +393,22 @@ impl Branch {
     }
 }
 
-/// Decides the command that records `event`, as the event's schema names it, in the state before it.
+/// Decides the command that records `event`, as its schema of today names it, in the state before it.
 fn judge(domain: &dyn Domain, before: &dyn Instance, event: &Event) -> Verdict {
-    let shape = domain.events().iter().find(|shape| shape.name == event.name());
-    let name = shape.and_then(|shape| shape.schema.get("x-command")).and_then(Value::as_str);
+    let mut fields: Object = event.payload();
+    // What cannot be lifted has no command; whether it reduces all the same is the reducer's to say.
+    let Ok(event_name) = upcast(domain.upcasters(), event.name(), event.schema_version(), &mut fields) else {
+        return Verdict::Unknown;
+    };
+    let Some(shape) = domain.events().iter().find(|shape| shape.name == event_name) else {
+        return Verdict::Unknown;
+    };
+    let name = shape.schema.get("x-command").and_then(Value::as_str);
     let Some(command) = domain.commands().iter().find(|command| Some(command.name.as_str()) == name) else {
         return Verdict::Unknown;
     };
-    let mut fields: Object = event.payload();
-    // What an event says beyond the fields of its schema was written by others, and decides nothing.
-    let known: Vec<&str> = shape.iter().flat_map(|shape| shape.fields()).map(|(name, _)| name).collect();
-    fields.retain(|name, _| known.contains(&name.as_str()));
-    let draft = Draft { name: event.name().to_owned(), fields: fields.clone() };
+    prune(&shape.schema, &mut fields);
+    let draft = Draft { name: event_name.to_owned(), fields: fields.clone() };
     fields.retain(|name, _| command.fields().any(|(field, _)| field == name));
     let command = Command { name: command.name.clone(), fields };
     let decided = domain.validate(&command).and_then(|_| before.decide(&command, event.actor()));
@@ -413,5 +418,22 @@ fn judge(domain: &dyn Domain, before: &dyn Instance, event: &Event) -> Verdict {
         Err(Error::Rejected(rejection)) => Verdict::Rejected(rejection),
         Err(Error::NotFound { .. }) => Verdict::Rejected(crate::error::Rejection::not_found()),
         Err(error) => Verdict::Failed(error),
+    }
+}
+
+/// Leaves only the fields that a schema knows, at any depth: what an event says beyond them was written by
+/// others, and decides nothing.
+fn prune(schema: &Value, fields: &mut Object) {
+    let Some(known) = schema.get("properties").and_then(Value::as_object) else { return };
+    fields.retain(|name, _| known.contains_key(name));
+    for (name, value) in fields {
+        match (value, known.get(name)) {
+            (Value::Object(fields), Some(schema)) => prune(schema, fields),
+            (Value::Array(items), Some(schema)) => {
+                let Some(each) = schema.get("items") else { continue };
+                items.iter_mut().filter_map(Value::as_object_mut).for_each(|item| prune(each, item));
+            }
+            _ => {}
+        }
     }
 }

@@ -2,11 +2,13 @@
 //! rule of every domain.
 
 use rewound_core::{
+    aggregate::Once,
     domain::{Command, Compiled, Domain, Instance, Sender, Snapshot, apply_all, decide},
     domains,
     error::{Error, Problem},
     event::{Event, RESERVED, RESERVED_IN_ROWS},
     schema::validate,
+    timeline::{Edit, Timeline, Verdict},
 };
 use serde_json::{Value, json};
 
@@ -110,6 +112,9 @@ fn an_order_takes_items_until_it_is_confirmed() {
         ("Create", create(json!([item("pen", 0, 1), item("", 1, -1)]))),
         "/items/0/quantity /items/1/productId /items/1/price",
     );
+    let mut odd = item("pen", 1, 1);
+    odd["note"] = json!("gift");
+    refused(order, &[], ("Create", create(json!([item("ink", 1, 1), odd]))), "/items/1/note");
     refused(order, &[], ("AddItem", added.1.clone()), "not-found");
     refused(order, &[], ("Confirm", json!({})), "not-found");
     refused(order, std::slice::from_ref(&created), ("Create", created.1.clone()), "already-exists");
@@ -127,6 +132,7 @@ fn an_order_takes_items_until_it_is_confirmed() {
     // An older writer stored the total in the event: it is accepted, and not believed.
     let mut old = create(json!([item("pen", 2, 150)]));
     old["totalAmount"] = json!(999);
+    old["items"][0]["note"] = json!("an older writer's");
     assert_eq!(state(order, &[("OrderCreated", old)])["totalAmount"], 300);
 }
 
@@ -198,6 +204,9 @@ fn an_account_is_opened_and_closed_once() {
         ("Open", json!({"accountHolderId": "ada", "currency": "EUR"})),
         "already-exists",
     );
+    let minus_zero =
+        serde_json::from_str(r#"{"accountHolderId":"ada","currency":"EUR","initialDeposit":-0}"#);
+    refused(BANK, &[], ("Open", minus_zero.unwrap()), "/initialDeposit");
     refused(BANK, &[], ("Close", json!({"reason": "moved"})), "not-found");
     then(BANK, &[opened(0)], ("Close", json!({"reason": "moved", "closedBy": "ada"})), closed());
     // Where nobody is named, it was the actor.
@@ -304,10 +313,16 @@ fn a_transfer_leaves_arrives_and_is_settled() {
 fn only_commands_that_must_not_be_repeated_have_a_name_of_their_own() {
     let bank = domains::find(BANK).unwrap();
     let once = |name: &str, fields: Value| bank.validate(&Command::new(name, fields).unwrap()).unwrap();
-    let complete = once("CompleteTransfer", json!({"transferId": "t1"}));
-    let reverse = once("ReverseTransfer", json!({"transferId": "t1", "amount": 1, "reason": "x"}));
-    assert_eq!(complete, Some("settle/t1".into()));
-    assert_eq!(complete, reverse, "a transfer that was completed is never reversed");
+    let named =
+        |owner: Option<&str>, name: &str| Some(Once { owner: owner.map(Into::into), name: name.into() });
+    let initiate = json!({"transferId": "t1", "destinationAccountId": "b2", "amount": 1});
+    assert_eq!(once("InitiateTransfer", initiate), named(None, "initiate/t1"));
+    // Both outcomes have one name, the source's: a transfer that arrived never comes back as well.
+    let receive = json!({"transferId": "t1", "sourceAccountId": "a1", "amount": 1, "currency": "EUR"});
+    assert_eq!(once("ReceiveTransfer", receive), named(Some("a1"), "outcome/t1"));
+    let reverse = json!({"transferId": "t1", "amount": 1, "reason": "x"});
+    assert_eq!(once("ReverseTransfer", reverse), named(None, "outcome/t1"));
+    assert_eq!(once("CompleteTransfer", json!({"transferId": "t1"})), named(None, "complete/t1"));
     assert_eq!(once("Deposit", json!({"amount": 1, "transactionReference": "r"})), None);
 }
 
@@ -390,12 +405,21 @@ fn schemas_name_every_field_with_a_title_and_nothing_reserved() {
             }
         }
     }
+    /// A command is refused with a field that it does not know, at any depth.
+    fn closed(schema: &Value, path: &str) {
+        if schema["type"] == "object" {
+            assert_eq!(schema["additionalProperties"], json!(false), "{path}");
+        }
+        schema["properties"].as_object().into_iter().flatten().for_each(|(name, field)| closed(field, name));
+        schema.get("items").into_iter().for_each(|items| closed(items, path));
+    }
     for domain in domains::all() {
         for shape in domain.commands() {
-            assert_eq!(shape.schema["additionalProperties"], json!(false), "{}", shape.name);
+            closed(&shape.schema, &shape.name);
             walk(&shape.schema, &known, &shape.name);
         }
         for shape in domain.events() {
+            assert!(!shape.schema.to_string().contains("additionalProperties"), "{}", shape.name);
             walk(&shape.schema, &known, &shape.name);
             let command = shape.schema["x-command"].as_str().unwrap();
             assert!(domain.commands().iter().any(|known| known.name == command), "{command}");
@@ -435,6 +459,7 @@ mod lamp {
 
     #[derive(Serialize, Deserialize, JsonSchema)]
     pub(super) enum Event {
+        #[schemars(extend("x-command" = "Make"))]
         Made { colors: Vec<String> },
     }
 
@@ -486,9 +511,26 @@ mod lamp {
     }
 }
 
+static LAMP: Compiled<lamp::Lamp> = Compiled::new();
+
+#[test]
+fn events_of_every_age_are_decided_again_as_todays() {
+    let events = [
+        ("Opened", json!({"colour": "red", "byTheWay": "unknown today"})),
+        ("Opened", json!({"color": "blue", "schemaVersion": 2})),
+        ("Made", json!({"colors": ["green"], "schemaVersion": 3})),
+        ("Opened", json!({"colour": "red"})),
+    ];
+    let timeline = Timeline::new(&LAMP, "a1", history("Lamp", &events));
+    let branch = timeline.branch(&[Edit::Drop { version: 1 }]).unwrap();
+    assert_eq!(branch.verdicts, [Verdict::Possible, Verdict::Possible, Verdict::Possible]);
+    // The stored event keeps its age.
+    assert_eq!(branch.timeline.events()[2].name(), "Opened");
+    assert_eq!(branch.timeline.events()[2].schema_version(), 1);
+}
+
 #[test]
 fn events_of_every_age_reduce_to_todays_state() {
-    static LAMP: Compiled<lamp::Lamp> = Compiled::new();
     let state = |name: &str, version: u32, payload: Value| {
         let mut payload = payload;
         payload["schemaVersion"] = json!(version);

@@ -2,7 +2,7 @@
 
 use rewound_core::{
     domain::{Command, Sender, Snapshot},
-    domains,
+    domains::{self, transfer},
     error::{Error, Problem},
     event::Event,
     run::{CommandRun, Done, Options, Step, run},
@@ -284,6 +284,18 @@ fn a_key_takes_effect_once_and_the_repeat_gets_the_first_answer() {
 }
 
 #[test]
+fn a_key_is_its_actors_own_whatever_their_names_hold() {
+    let mut store = rows();
+    let bank = domains::find("BankAccount").unwrap();
+    for (amount, (actor, key)) in (1..).zip([("a", "b#c"), ("a#b", "c"), ("a%23b", "c")]) {
+        let done = run(&mut store, bank, "a", deposit(amount), &by(actor), keyed(key));
+        assert!(!done.unwrap().repeated, "{actor} {key}");
+    }
+    let keys: Vec<&str> = store.records().map(|record| record.key.as_str()).collect();
+    assert_eq!(keys, ["idem#a#b#c", "idem#a%23b#c", "idem#a%2523b#c"]);
+}
+
+#[test]
 fn with_a_key_nothing_is_answered_before_its_record_was_looked_up() {
     let mut store = rows();
     let refused = on(&mut store, withdraw(5_000), keyed("k"));
@@ -315,8 +327,83 @@ fn a_saga_step_takes_effect_once_for_good_whoever_repeats_it() {
     let again = run(&mut store, bank, "a", receive(5), &later, keyed("any")).unwrap();
     assert_eq!(again, Done { repeated: true, ..first });
     let other = run(&mut store, bank, "a", receive(6), &later, Options::default());
-    assert!(matches!(other, Err(Error::KeyReused { .. })), "{other:?}");
+    let key = "once#BankAccount#b#outcome/t".to_owned();
+    assert_eq!(other, Err(Error::Settled { key, id: "a".into(), version: 2 }));
     assert_eq!(versions(&store), [1, 2]);
+}
+
+#[test]
+fn a_saga_step_takes_its_callers_key_too() {
+    let mut store = rows();
+    let initiate = |transfer: &str, amount: i64| {
+        let fields = json!({"transferId": transfer, "destinationAccountId": "b", "amount": amount});
+        Command::new("InitiateTransfer", fields).unwrap()
+    };
+    let reused = || Err(Error::KeyReused { key: "k".into() });
+    let first = on(&mut store, initiate("t1", 1), keyed("k")).result.unwrap();
+    let keys: Vec<&str> = store.records().map(|record| record.key.as_str()).collect();
+    assert_eq!(keys, ["idem#ada#k", "once#BankAccount#a#initiate/t1"]);
+    // Whatever else is sent with the key is another command, of whatever kind.
+    assert_eq!(on(&mut store, deposit(1), keyed("k")).result, reused());
+    assert_eq!(on(&mut store, initiate("t2", 1), keyed("k")).result, reused());
+    assert_eq!(on(&mut store, initiate("t1", 1), keyed("k")).result, Ok(Done { repeated: true, ..first }));
+    // The caller's mistake is told, and not the first answer of a step that took effect without the key.
+    on(&mut store, initiate("t2", 2), Options::default()).result.unwrap();
+    assert_eq!(on(&mut store, initiate("t2", 2), keyed("k")).result, reused());
+    let settled = on(&mut store, initiate("t2", 3), keyed("new"));
+    assert!(matches!(settled.result, Err(Error::Settled { .. })), "{:?}", settled.result);
+    // Before a refusal every key is looked up.
+    let refused = on(&mut store, initiate("t3", 5_000), keyed("new"));
+    assert_eq!(refused.asked, ["load", "record", "record"]);
+    assert!(matches!(refused.result, Err(Error::Rejected(rule)) if rule.code == "insufficient-funds"));
+    assert_eq!(versions(&store), [1, 2, 3]);
+}
+
+#[test]
+fn a_transfer_that_came_back_never_arrives_as_well() {
+    let mut store = rows();
+    let bank = domains::find("BankAccount").unwrap();
+    let mut send =
+        |id: &str, command: Command, by: &Sender| run(&mut store, bank, id, command, by, Options::default());
+    let transfer = |id: &str| {
+        let fields = json!({"transferId": id, "destinationAccountId": "b#1", "amount": 600});
+        Command::new("InitiateTransfer", fields).unwrap()
+    };
+    let next =
+        |done: &Done| transfer::after(&done.events[0], &done.snapshot.as_ref().unwrap().state).unwrap();
+    // The destination is not there: the money comes back.
+    let receive = next(&send("a", transfer("t1"), &by("ada")).unwrap());
+    let missing = send(&receive.aggregate_id, receive.command.clone(), &by("saga")).unwrap_err();
+    let reverse = transfer::instead(&receive, &missing).unwrap();
+    let first = send(&reverse.aggregate_id, reverse.command.clone(), &by("saga")).unwrap();
+    assert_eq!(first.snapshot.as_ref().unwrap().state["balance"], 1_000);
+    // It is opened meanwhile, and another driver starts over: the transfer is settled, and it knows so.
+    send("b#1", open(), &by("eve")).unwrap();
+    let late = send(&receive.aggregate_id, receive.command.clone(), &by("other saga")).unwrap_err();
+    let settled = |id: &str, transfer: &str, version: u64| Error::Settled {
+        key: format!("once#BankAccount#a#outcome/{transfer}"),
+        id: id.into(),
+        version,
+    };
+    assert_eq!(late, settled("a", "t1", 3));
+    assert_eq!(transfer::instead(&receive, &late), None);
+    let again = send(&reverse.aggregate_id, reverse.command.clone(), &by("other saga"));
+    assert_eq!(again, Ok(Done { repeated: true, ..first }));
+    // The other way round: what arrived is never taken back, before it is complete and after.
+    let receive = next(&send("a", transfer("t2"), &by("ada")).unwrap());
+    let reverse = transfer::instead(&receive, &missing).unwrap();
+    let first = send(&receive.aggregate_id, receive.command.clone(), &by("saga")).unwrap();
+    let complete = next(&first);
+    for repeated in [false, true] {
+        let refused = send(&reverse.aggregate_id, reverse.command.clone(), &by("other saga")).unwrap_err();
+        assert_eq!(refused, settled("b#1", "t2", 2));
+        assert_eq!(transfer::instead(&reverse, &refused).as_ref(), Some(&complete));
+        let done = send(&complete.aggregate_id, complete.command.clone(), &by("saga")).unwrap();
+        assert_eq!((done.repeated, &done.snapshot.unwrap().state["balance"]), (repeated, &json!(400)));
+    }
+    let again = send(&receive.aggregate_id, receive.command.clone(), &by("other saga"));
+    assert_eq!(again, Ok(Done { repeated: true, ..first }));
+    assert_eq!(store.stream("BankAccount", "b#1").unwrap().events.len(), 2);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use rewound_core::{
     domain::Command,
     event::Event,
     sim::{Faults, Report, Task, World, Writer, audit, explore, storm},
-    store::{MemoryStore, Reply, Request, Store},
+    store::{Answer, Failure, MemoryStore, Record, Reply, Request, Store},
 };
 use serde_json::{Value, json};
 
@@ -122,6 +122,62 @@ fn one_key_of_two_racing_writers_takes_effect_once() {
     assert_eq!(words(&report), [["committed", "repeated"], ["repeated", "committed"]]);
 }
 
+/// A store that never does anything.
+#[derive(Debug, Clone)]
+struct Closed {
+    failure: Failure,
+    /// How often it was asked, where it counts.
+    asked: Option<u64>,
+}
+
+impl Store for Closed {
+    fn answer(&mut self, _: &Request) -> Reply {
+        self.asked = self.asked.map(|asked| asked + 1);
+        Reply::one(Err(self.failure.clone()))
+    }
+}
+
+#[test]
+fn a_world_that_never_ends_is_left_and_told() {
+    let writers = || ["ann", "bob"].map(|name| Writer::new(name, 2, [deposit("a", 1).with_key("k")]));
+    // They ask again and again, and the world is as it was.
+    let world = World::new(Closed { failure: Failure::Busy, asked: None }, [], writers());
+    let report = explore(&world, 100_000, &|_| vec![]);
+    assert!(report.endless && !report.complete && report.outcomes.is_empty(), "{report:#?}");
+    assert!(report.states < 1_000, "{}", report.states);
+    // It is never as it was: only the number of states ends it.
+    let world = World::new(Closed { failure: Failure::Busy, asked: Some(0) }, [], writers());
+    let report = explore(&world, 20_000, &|_| vec![]);
+    assert!(!report.endless && !report.complete && report.outcomes.is_empty(), "{report:#?}");
+    assert_eq!(report.states, 20_000);
+}
+
+#[test]
+fn more_orders_than_can_be_counted_are_as_many_as_can_be() {
+    // C(134, 67) is more than 2^128.
+    let writers = ["ann", "bob"].map(|name| Writer::new(name, 0, vec![deposit("a", 1); 67]));
+    let world = World::new(Closed { failure: Failure::Refused("no".into()), asked: None }, [], writers);
+    let report = explore(&world, 10_000, &|_| vec![]);
+    assert_eq!((report.complete, report.states, report.outcomes.len()), (true, 68 * 68, 1));
+    assert_eq!(report.interleavings, u128::MAX);
+    assert_eq!(report.outcomes[0].shortest.len(), 134);
+}
+
+#[test]
+fn a_transfer_arrives_or_comes_back_in_every_order() {
+    // Two drivers of one transfer, and a destination that may be opened before, between and after them.
+    let driver = |name: &str| Writer::new(name, 2, [transfer("a", "b", "t", 600)]);
+    let writers = [driver("ann"), driver("abe"), Writer::new("bob", 2, [open("b", 0)])];
+    let world = World::new(MemoryStore::with_snapshots(1), [open("a", 1_000)], writers);
+    let report = explore(&world, 100_000, &|world| audit(world, &world.store));
+    assert!(report.complete);
+    let wrong: Vec<_> = report.outcomes.iter().filter(|outcome| !outcome.violations.is_empty()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let ended =
+        |word: &str| report.outcomes.iter().any(|o| o.words.iter().flatten().any(|found| found == word));
+    assert!(ended("settled") && ended("not-found"), "{report:#?}");
+}
+
 /// A few accounts, a few writers, each with some commands of every kind.
 fn town<S: Store>(store: S, seed: u64) -> World<S> {
     let mut rng = fastrand::Rng::with_seed(seed);
@@ -137,7 +193,9 @@ fn town<S: Store>(store: S, seed: u64) -> World<S> {
             for index in 0..rng.usize(1..5) {
                 let amount = rng.i64(1..6_000);
                 let name = format!("{writer}-{index}");
-                let new = match rng.u32(0..8) {
+                let new = match rng.u32(0..9) {
+                    // What was refused for want of a destination may find it the next time.
+                    8 => open("nobody", 0),
                     0 | 1 => deposit(from, amount),
                     2 | 3 => withdraw(from, amount),
                     // To a closed account, one in another currency, one that does not exist, or itself.
@@ -185,6 +243,7 @@ fn money_and_history_survive_every_storm() {
         "account-closed",
         "currency-mismatch",
         "transfer-to-self",
+        "settled",
     ] {
         assert!(ends.contains_key(word), "no command ended as {word}: {ends:?}");
     }
@@ -240,4 +299,45 @@ fn a_store_that_ignores_the_expected_version_is_found_out() {
     });
     let found = found.count();
     assert!(found > 100, "only {found} of 200 storms found the broken store");
+}
+
+/// A store that answers some requests in its own way.
+#[derive(Debug, Clone)]
+struct Lying(MemoryStore, fn(&mut MemoryStore, &Request) -> Option<Reply>);
+
+impl Store for Lying {
+    fn answer(&mut self, request: &Request) -> Reply {
+        (self.1)(&mut self.0, request).unwrap_or_else(|| self.0.answer(request))
+    }
+}
+
+#[test]
+fn a_store_that_lies_is_found_out() {
+    let found = |lie: fn(&mut MemoryStore, &Request) -> Option<Reply>, expected: &str| {
+        let writer = Writer::new("ann", 2, [deposit("a", 5).with_key("k")]);
+        let mut world = World::new(Lying(MemoryStore::new(), lie), [open("a", 0)], [writer]);
+        let calm = Faults { busy: 0, dropped: 0, lost: 0, twice: 0, late: 0, crash: 0, again: 0, behind: 0 };
+        storm(&mut world, 1, &calm, 100).unwrap();
+        let wrong = audit(&world, &world.store.0);
+        assert!(wrong.len() == 1 && wrong[0].contains(expected), "{expected}: {wrong:#?}");
+    };
+    // It gives the opening for what an earlier run with the key did, and deposits nothing.
+    let another_effect = |_: &mut MemoryStore, request: &Request| match request {
+        Request::Commit(commit) => {
+            let record = commit.records.first()?.clone();
+            Some(Reply::one(Ok(Answer::KeyTaken(Record { first: 1, last: 1, ..record }))))
+        }
+        _ => None,
+    };
+    found(another_effect, "ann-1 was told that it repeats");
+    // It lists the account with another actor than the last.
+    let another_actor = |store: &mut MemoryStore, request: &Request| match request {
+        Request::Commit(commit) => {
+            let mut commit = commit.clone();
+            commit.snapshot.meta.actor = "eve".into();
+            Some(store.answer(&Request::Commit(commit)))
+        }
+        _ => None,
+    };
+    found(another_actor, "the head of a is");
 }

@@ -60,6 +60,18 @@ fn a_branch_without_edits_is_the_history_itself() {
 }
 
 #[test]
+fn what_others_wrote_into_an_event_decides_nothing() {
+    let order = json!({
+        "eventId": "01K1RZXKEYCYQ5MSEQJ4Z5JNDE", "eventName": "OrderCreated", "aggregateName": "Order",
+        "aggregateId": "o", "aggregateVersion": 1, "actorId": "ada", "customerId": "c", "totalAmount": 300,
+        "items": [{"productId": "pen", "quantity": 2, "price": 150, "note": "a gift"}],
+    });
+    let event = Event::parse(&order.to_string()).unwrap();
+    let branch = Timeline::new(domains::find("Order").unwrap(), "o", vec![event]).branch(&[]).unwrap();
+    assert_eq!(words(&branch.verdicts), ["possible"]);
+}
+
+#[test]
 fn what_follows_a_dropped_event_is_decided_again() {
     let timeline = account();
     let branch = timeline.branch(&[Edit::Drop { version: 2 }]).unwrap();

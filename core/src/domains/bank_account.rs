@@ -1,7 +1,8 @@
 //! A bank account: deposits and withdrawals, and transfers that a saga carries from one to another.
 //!
 //! A transfer leaves the balance when it is initiated and is pending until the saga has completed or
-//! reversed it. Each of its steps takes effect once, whatever is repeated: see [`Aggregate::once`].
+//! reversed it. Each of its steps takes effect once, whatever is repeated, and it arrives or comes back,
+//! never both: see [`Aggregate::once`].
 
 use super::prelude::*;
 use crate::{
@@ -362,17 +363,19 @@ impl Aggregate for BankAccount {
         Ok(account)
     }
 
-    fn once(command: &BankAccountCommand) -> Option<String> {
+    fn once(command: &BankAccountCommand) -> Option<Once> {
         use BankAccountCommand::*;
-        match command {
-            InitiateTransfer { transfer_id, .. } => Some(format!("initiate/{transfer_id}")),
-            ReceiveTransfer { transfer_id, .. } => Some(format!("receive/{transfer_id}")),
-            // One name for both ends: a transfer that was completed is never reversed as well.
-            CompleteTransfer { transfer_id } | ReverseTransfer { transfer_id, .. } => {
-                Some(format!("settle/{transfer_id}"))
+        let (owner, name) = match command {
+            InitiateTransfer { transfer_id, .. } => (None, format!("initiate/{transfer_id}")),
+            // One name of the source's for both outcomes: money that arrived never comes back as well.
+            ReceiveTransfer { transfer_id, source_account_id, .. } => {
+                (Some(source_account_id.to_string()), format!("outcome/{transfer_id}"))
             }
-            Open { .. } | Deposit { .. } | Withdraw { .. } | Close { .. } => None,
-        }
+            ReverseTransfer { transfer_id, .. } => (None, format!("outcome/{transfer_id}")),
+            CompleteTransfer { transfer_id } => (None, format!("complete/{transfer_id}")),
+            Open { .. } | Deposit { .. } | Withdraw { .. } | Close { .. } => return None,
+        };
+        Some(Once { owner, name })
     }
 }
 

@@ -2,11 +2,12 @@
 //! happened. It decides nothing; it makes any real log replayable.
 
 use crate::{
-    aggregate::{Meta, in_order},
+    aggregate::{Meta, Once, in_order},
     domain::{Command, Domain, Draft, Instance, Snapshot, SnapshotError, belongs},
     error::{Error, ReduceError, Result},
     event::{Event, Text},
     schema::Shape,
+    upcast::Upcaster,
     value::Object,
 };
 use serde_json::Value;
@@ -48,12 +49,12 @@ impl Domain for Generic {
         &Value::Bool(true)
     }
 
-    fn validate(&self, command: &Command) -> Result<Option<String>> {
+    fn validate(&self, command: &Command) -> Result<Option<Once>> {
         Err(Error::UnknownCommand { name: command.name.clone(), known: Vec::new() })
     }
 
-    fn schema_version(&self, _: &str) -> u32 {
-        1
+    fn upcasters(&self) -> &[Upcaster] {
+        &[]
     }
 
     fn start(&self, id: &str) -> Box<dyn Instance> {

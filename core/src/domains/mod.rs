@@ -12,7 +12,7 @@ use crate::domain::{Compiled, Domain};
 /// What a domain file needs.
 mod prelude {
     pub(super) use crate::{
-        aggregate::{Aggregate, Context, fingerprint},
+        aggregate::{Aggregate, Context, Once, fingerprint},
         error::{Problem, Rejection},
     };
     pub(super) use schemars::JsonSchema;

@@ -1,17 +1,16 @@
 //! The saga that carries a transfer from one account to another: initiated at the source, received at
 //! the destination, completed at the source; or reversed there, where the destination refuses it.
 //!
-//! It is a function from what happened to what is to be done next. Its commands take effect once, so
-//! the one who drives a transfer may send each again after a crash, from wherever it left off.
-//!
-//! Not guarded yet: a driver that starts over from `TransferInitiated` after the transfer was reversed. A
-//! refusal leaves no trace, so an account that was opened meanwhile would receive the money as well.
-//! Drive each transfer from one place, and go on from its last step.
+//! It is a function from what happened to what is to be done next ([`after`]), and one from what could
+//! not be done to what is to be done instead ([`instead`]). Its commands take effect once, and of receiving
+//! and reversing a transfer only one ever does: whoever drives a transfer may start over from any of its
+//! events, any time, beside any number of others.
 
 use crate::{
     aggregate::decode,
     domain::Command,
     domains::bank_account::{Account, BankAccount, BankAccountEvent},
+    error::Error,
     event::Event,
     value::Object,
 };
@@ -24,33 +23,54 @@ pub struct Step {
     pub aggregate_id: String,
     /// What it is to do.
     pub command: Command,
-    /// What is to be done instead where the account refuses, or does not exist.
-    pub otherwise: Option<Box<Step>>,
+}
+
+fn step(aggregate_id: &str, name: &str, fields: Value) -> Option<Step> {
+    let command = Command { name: name.to_owned(), fields: fields.as_object()?.clone() };
+    Some(Step { aggregate_id: aggregate_id.to_owned(), command })
 }
 
 /// What the saga does after an event, given the state of its account after it. Most events are not the
 /// saga's business.
 pub fn after(event: &Event, state: &Object) -> Option<Step> {
-    let step = |aggregate_id: &str, name: &str, fields: Value, otherwise: Option<Step>| {
-        let command = Command { name: name.to_owned(), fields: fields.as_object()?.clone() };
-        Some(Step { aggregate_id: aggregate_id.to_owned(), command, otherwise: otherwise.map(Box::new) })
-    };
     match decode::<BankAccount>(event).ok()?.event {
         BankAccountEvent::TransferInitiated { transfer_id, destination_account_id, amount } => {
             let source: Account = serde_json::from_value(Value::Object(state.clone())).ok()?;
-            let refused = "The destination refused the transfer.";
-            let reverse = json!({ "transferId": transfer_id, "amount": amount, "reason": refused });
             let receive = json!({
                 "transferId": transfer_id,
                 "sourceAccountId": event.aggregate_id(),
                 "amount": amount,
                 "currency": source.currency,
             });
-            let reverse = step(event.aggregate_id(), "ReverseTransfer", reverse, None);
-            step(&destination_account_id, "ReceiveTransfer", receive, reverse)
+            step(&destination_account_id, "ReceiveTransfer", receive)
         }
         BankAccountEvent::TransferReceived { transfer_id, source_account_id, .. } => {
-            step(&source_account_id, "CompleteTransfer", json!({ "transferId": transfer_id }), None)
+            step(&source_account_id, "CompleteTransfer", json!({ "transferId": transfer_id }))
+        }
+        _ => None,
+    }
+}
+
+/// What the saga does instead of a step that ended in an error: a transfer that its destination refuses, or
+/// that has no destination, is reversed; one that was received after all is completed. None where
+/// the transfer is settled, and where the step is to be sent again: [`Error::Contention`], [`Error::Store`].
+pub fn instead(of: &Step, error: &Error) -> Option<Step> {
+    let field = |name: &str| of.command.fields.get(name);
+    let (receives, source) = match of.command.name.as_str() {
+        "ReceiveTransfer" => (true, field("sourceAccountId")?.as_str()?),
+        "ReverseTransfer" => (false, of.aggregate_id.as_str()),
+        _ => return None,
+    };
+    let transfer_id = field("transferId")?;
+    match error {
+        Error::Rejected(_) | Error::NotFound { .. } if receives => {
+            let reason = "The destination refused the transfer.";
+            let reverse = json!({ "transferId": transfer_id, "amount": field("amount")?, "reason": reason });
+            step(source, "ReverseTransfer", reverse)
+        }
+        // What is settled elsewhere than at the source was received there.
+        Error::Settled { id, .. } if id != source => {
+            step(source, "CompleteTransfer", json!({ "transferId": transfer_id }))
         }
         _ => None,
     }

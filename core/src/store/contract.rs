@@ -4,7 +4,7 @@
 //! It asks through a function, so a store that answers in its own time is tested as it is used. Every
 //! case works on aggregates of its own, named after `prefix`: a shared store need not be empty.
 
-use super::{Answer, Commit, Failure, Loaded, MAX_EVENTS, Page, Record, Reply, Request, Store};
+use super::{Answer, Commit, Failure, Loaded, MAX_ITEMS, Page, Record, Reply, Request, Store};
 use crate::{
     aggregate::Meta,
     domain::{Command, Domain, Instance, Sender, apply_all, decide},
@@ -65,6 +65,7 @@ suite! {
     a_commit_is_whole_or_not_at_all,
     a_commit_sent_again_is_written_once,
     a_key_is_taken_once,
+    each_of_two_keys_is_taken,
     a_key_goes_before_a_conflict,
     an_expired_key_is_free,
     a_key_without_end_never_expires,
@@ -131,7 +132,7 @@ impl Draft {
             expected,
             events,
             snapshot: self.now.snapshot().ok_or("the suite's commit has no state")?,
-            record: None,
+            records: Vec::new(),
             now: 1_700_000_000_000,
         })
     }
@@ -170,7 +171,7 @@ fn deposit(amount: i64) -> (&'static str, Value) {
 }
 
 fn with_key(mut commit: Commit, key: &str, expires_at: Option<u64>) -> Commit {
-    commit.record = Some(Record {
+    commit.records.push(Record {
         key: key.to_owned(),
         hash: "0".repeat(64),
         aggregate: commit.aggregate.clone(),
@@ -314,12 +315,15 @@ async fn another_version_is_a_conflict(ask: &mut impl AsyncFnMut(Request) -> Rep
 async fn a_commit_is_whole_or_not_at_all(ask: &mut impl AsyncFnMut(Request) -> Reply, id: &str) -> Outcome {
     let mut account = Draft::account(ask, id).await?;
     let mut late = Draft { events: account.events.clone(), now: account.now.fork(), ..account };
-    let late = with_key(late.commit(&[deposit(7), deposit(8)])?, id, None);
+    let other = format!("{id}-other");
+    let late = with_key(with_key(late.commit(&[deposit(7), deposit(8)])?, id, None), &other, None);
     let second = account.commit(&[deposit(1)])?;
     written(ask, second).await?;
     refused(ask, late, 2).await?;
-    let none = record(ask, id, 0).await?;
-    ensure!(none.is_none(), "a commit that met a conflict left a record: {none:?}");
+    for key in [id, &other] {
+        let none = record(ask, key, 0).await?;
+        ensure!(none.is_none(), "a commit that met a conflict left a record: {none:?}");
+    }
     account.check(ask).await
 }
 
@@ -340,7 +344,7 @@ async fn a_commit_sent_again_is_written_once(
 async fn a_key_is_taken_once(ask: &mut impl AsyncFnMut(Request) -> Reply, id: &str) -> Outcome {
     let mut account = Draft::new("BankAccount", id)?;
     let first = with_key(account.commit(&[open()])?, id, Some(1_800_000_000_000));
-    let expected = first.record.clone();
+    let expected = first.records.first().cloned();
     written(ask, first).await?;
     let found = record(ask, id, 1_700_000_000_000).await?;
     ensure!(found == expected, "expected the record {expected:?}, found {found:?}");
@@ -355,13 +359,43 @@ async fn a_key_is_taken_once(ask: &mut impl AsyncFnMut(Request) -> Reply, id: &s
     account.check(ask).await
 }
 
+async fn each_of_two_keys_is_taken(ask: &mut impl AsyncFnMut(Request) -> Reply, id: &str) -> Outcome {
+    let mut account = Draft::new("BankAccount", id)?;
+    let keys = [format!("{id}-1"), format!("{id}-2")];
+    let [one, two] = &keys;
+    let first = with_key(with_key(account.commit(&[open()])?, one, Some(1_800_000_000_000)), two, None);
+    let expected = first.records.clone();
+    written(ask, first).await?;
+    for (key, expected) in keys.iter().zip(&expected) {
+        let found = record(ask, key, 1_700_000_000_000).await?;
+        ensure!(found.as_ref() == Some(expected), "expected the record {expected:?}, found {found:?}");
+    }
+    // Whichever is taken refuses the commit and is named; of two, the one that the commit names first.
+    let (free, absent) = (format!("{id}-3"), format!("{id}-absent"));
+    for (keys, taken) in
+        [([one, &free], 0), ([&free, one], 0), ([two, &free], 1), ([&free, two], 1), ([two, one], 1)]
+    {
+        let [left, right] = keys;
+        let other = Draft::new("BankAccount", &absent)?.commit(&[open()])?;
+        let found = commit(ask, with_key(with_key(other, left, None), right, None)).await?;
+        let expected = expected.get(taken).cloned().map(Answer::KeyTaken);
+        ensure!(Some(&found) == expected.as_ref(), "expected {expected:?}, found {found:?}");
+        let (loaded, none) = (load(ask, "BankAccount", &absent).await?, record(ask, &free, 0).await?);
+        ensure!(
+            loaded.version == 0 && none.is_none(),
+            "a commit with a key that was taken was written: {loaded:?}, {none:?}"
+        );
+    }
+    account.check(ask).await
+}
+
 async fn a_key_goes_before_a_conflict(ask: &mut impl AsyncFnMut(Request) -> Reply, id: &str) -> Outcome {
     let mut account = Draft::new("BankAccount", id)?;
     let first = with_key(account.commit(&[open()])?, id, None);
     written(ask, first.clone()).await?;
     let second = account.commit(&[deposit(1)])?;
     written(ask, second).await?;
-    let expected = first.record.clone().map(Answer::KeyTaken);
+    let expected = first.records.first().cloned().map(Answer::KeyTaken);
     let mut again = Draft::new("BankAccount", id)?;
     let again = with_key(again.commit(&[open(), deposit(9)])?, id, None);
     let found = commit(ask, again).await?;
@@ -379,7 +413,7 @@ async fn an_expired_key_is_free(ask: &mut impl AsyncFnMut(Request) -> Reply, id:
     ensure!(expired.is_none(), "the record counts after its end: {expired:?}");
     let mut second = with_key(account.commit(&[deposit(1)])?, id, Some(1_900_000_000_000));
     second.now = 1_700_000_006_000;
-    let expected = second.record.clone();
+    let expected = second.records.first().cloned();
     written(ask, second).await?;
     let found = record(ask, id, 1_700_000_006_000).await?;
     ensure!(found == expected, "expected the new record {expected:?}, found {found:?}");
@@ -434,17 +468,28 @@ async fn as_many_events_as_a_commit_can_hold(
     ask: &mut impl AsyncFnMut(Request) -> Reply,
     id: &str,
 ) -> Outcome {
-    let mut account = Draft::account(ask, id).await?;
-    let most: Vec<_> = (1..=MAX_EVENTS as i64).map(deposit).collect();
-    let full = with_key(account.commit(&most)?, id, None);
-    written(ask, full).await?;
-    account.check(ask).await?;
-    let mut too_many = Draft { events: account.events.clone(), now: account.now.fork(), ..account };
-    let too_many = too_many.commit(&[&most[..], &[deposit(1)]].concat())?;
-    let reply = ask(Request::Commit(Box::new(too_many))).await;
-    let refused = matches!(reply.result, Err(Failure::Refused(_)));
-    ensure!(refused, "expected {} events to be refused, found {:?}", MAX_EVENTS + 1, reply.result);
-    account.check(ask).await
+    for keys in 0..=2 {
+        let id = format!("{id}-{keys}");
+        let mut account = Draft::account(ask, &id).await?;
+        let keyed = |commit: Commit, kind: &str| {
+            (0..keys).fold(commit, |commit, key| with_key(commit, &format!("{id}-{kind}-{key}"), None))
+        };
+        let most: Vec<_> = (1..=(MAX_ITEMS - keys) as i64).map(deposit).collect();
+        let full = keyed(account.commit(&most)?, "full");
+        written(ask, full).await?;
+        account.check(ask).await?;
+        let mut too_many = Draft { events: account.events.clone(), now: account.now.fork(), ..account };
+        let too_many = keyed(too_many.commit(&[&most[..], &[deposit(1)]].concat())?, "more");
+        let (events, reply) = (too_many.events.len(), ask(Request::Commit(Box::new(too_many))).await);
+        let refused = matches!(reply.result, Err(Failure::Refused(_)));
+        ensure!(
+            refused,
+            "expected {events} events and {keys} records to be refused, found {:?}",
+            reply.result
+        );
+        account.check(ask).await?;
+    }
+    Ok(())
 }
 
 async fn a_list_names_every_aggregate_once(ask: &mut impl AsyncFnMut(Request) -> Reply, id: &str) -> Outcome {
@@ -517,7 +562,7 @@ mod tests {
         fails("a_commit_is_whole_or_not_at_all", |store, request| match request {
             Request::Commit(commit) => {
                 let reply = store.answer(request);
-                if let (Ok(Answer::Conflict(_)), Some(_)) = (&reply.result, &commit.record) {
+                if let (Ok(Answer::Conflict(_)), [_, ..]) = (&reply.result, &commit.records[..]) {
                     let mut other = commit.clone();
                     other.id += "-beside";
                     store.write(&other);
@@ -526,6 +571,21 @@ mod tests {
             }
             _ => None,
         });
+        let looks_at_one_key: fn(&mut MemoryStore, &Request) -> Option<Reply> = |store, request| match request
+        {
+            Request::Commit(commit) => {
+                let mut first = commit.clone();
+                let others = first.records.split_off(commit.records.len().min(1));
+                let reply = store.answer(&Request::Commit(first));
+                if reply.result == Ok(Answer::Committed) {
+                    store.keep(others);
+                }
+                Some(reply)
+            }
+            _ => None,
+        };
+        fails("each_of_two_keys_is_taken", looks_at_one_key);
+        fails("as_many_events_as_a_commit_can_hold", looks_at_one_key);
         fails("an_expired_key_is_free", |store, request| match request {
             Request::Record { key, .. } => {
                 Some(Reply::one(Ok(Answer::Record(store.record(key, 0).cloned()))))

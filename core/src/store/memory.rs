@@ -1,6 +1,6 @@
 //! The store in memory: the first-class sibling of the others, and the simulator's ground.
 
-use super::{Answer, Commit, Failure, Loaded, MAX_EVENTS, Page, Record, Reply, Request, Store};
+use super::{Answer, Commit, Failure, Loaded, MAX_ITEMS, Page, Record, Reply, Request, Store};
 use crate::{
     aggregate::{Meta, in_order},
     domain::{Snapshot, belongs},
@@ -77,11 +77,11 @@ impl MemoryStore {
         self.records.values()
     }
 
-    /// Takes back what a commit wrote, from wherever it was kept: its events, and its record.
+    /// Takes back what a commit wrote, from wherever it was kept: its events, and its records.
     ///
     /// # Errors
     /// Events that do not follow those that are here; nothing is taken then.
-    pub fn restore(&mut self, events: Vec<Event>, record: Option<Record>) -> Result<(), ReduceError> {
+    pub fn restore(&mut self, events: Vec<Event>, records: Vec<Record>) -> Result<(), ReduceError> {
         let Some(last) = events.last() else { return Ok(()) };
         let key = (last.aggregate().to_owned(), last.aggregate_id().to_owned());
         let head = Meta {
@@ -99,7 +99,7 @@ impl MemoryStore {
         let stored = self.streams.entry(key).or_default();
         stored.events.extend(events);
         stored.head = Some(head);
-        self.records.extend(record.map(|record| (record.key.clone(), record)));
+        self.keep(records);
         Ok(())
     }
 
@@ -114,9 +114,11 @@ impl MemoryStore {
             stored.snapshot = Some(commit.snapshot.clone());
         }
         stored.head = Some(commit.snapshot.meta.clone());
-        if let Some(record) = &commit.record {
-            self.records.insert(record.key.clone(), record.clone());
-        }
+        self.keep(commit.records.clone());
+    }
+
+    pub(crate) fn keep(&mut self, records: Vec<Record>) {
+        self.records.extend(records.into_iter().map(|record| (record.key.clone(), record)));
     }
 
     fn loaded(&self, aggregate: &str, id: &str) -> Loaded {
@@ -132,15 +134,18 @@ impl MemoryStore {
 
     fn commit(&mut self, commit: &Commit) -> Result<Answer, Failure> {
         let versions = commit.events.iter().map(Event::version);
-        if commit.events.is_empty() || commit.events.len() > MAX_EVENTS {
-            let found = commit.events.len();
-            return Err(Failure::Refused(format!("a commit holds 1 to {MAX_EVENTS} events, found {found}")));
+        let (events, records) = (commit.events.len(), commit.records.len());
+        if events == 0 || events + records > MAX_ITEMS {
+            return Err(Failure::Refused(format!(
+                "a commit holds an event or more, and {MAX_ITEMS} events and records at the most: \
+                 found {events} events and {records} records"
+            )));
         }
         if !versions.eq((commit.expected + 1..).take(commit.events.len())) {
             return Err(Failure::Refused("a commit's versions follow the expected one".to_owned()));
         }
-        let taken = commit.record.as_ref().and_then(|record| self.record(&record.key, commit.now));
-        if let Some(taken) = taken {
+        let mut records = commit.records.iter();
+        if let Some(taken) = records.find_map(|record| self.record(&record.key, commit.now)) {
             return Ok(Answer::KeyTaken(taken.clone()));
         }
         let loaded = self.loaded(&commit.aggregate, &commit.id);
@@ -210,12 +215,12 @@ mod tests {
 
         let mut again = MemoryStore::new();
         let records: Vec<Record> = store.records().cloned().collect();
-        let gap = again.restore(second.events.clone(), None).unwrap_err();
+        let gap = again.restore(second.events.clone(), vec![]).unwrap_err();
         assert_eq!(gap.problem, Problem::Gap { expected: 1 });
         assert_eq!(again.streams().count(), 0);
-        again.restore(first.events, Some(records[1].clone())).unwrap();
-        again.restore(second.events.clone(), Some(records[0].clone())).unwrap();
-        assert!(again.restore(second.events, None).is_err());
+        again.restore(first.events, vec![records[1].clone()]).unwrap();
+        again.restore(second.events.clone(), vec![records[0].clone()]).unwrap();
+        assert!(again.restore(second.events, vec![]).is_err());
         assert!(send(&mut again, "Open", open).repeated);
         assert!(send(&mut again, "Deposit", deposit.clone()).repeated);
         let withdraw = json!({"amount": 5, "transactionReference": "r"});

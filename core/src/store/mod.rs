@@ -11,9 +11,9 @@ pub use memory::{MemoryStore, SNAPSHOT_EVERY, Stored};
 
 use crate::{aggregate::Meta, domain::Snapshot, event::Event, time::Millis};
 
-/// The most events that one commit can hold. DynamoDB takes 100 items in a transaction: the aggregate's
-/// row, these, and one record.
-pub const MAX_EVENTS: usize = 98;
+/// The most events and records that one commit can hold together. DynamoDB takes 100 items in a
+/// transaction: the aggregate's row, and these.
+pub const MAX_ITEMS: usize = 99;
 
 /// How many events a reader asks for at once.
 pub const PAGE: usize = 1_000;
@@ -77,8 +77,9 @@ pub struct Commit {
     pub events: Vec<Event>,
     /// The state after them.
     pub snapshot: Snapshot,
-    /// What is recorded under a key, if the command has one. Where the key is taken, nothing is written.
-    pub record: Option<Record>,
+    /// What is recorded under keys: the caller's idempotency key and the name of a command that takes effect
+    /// once, if it has them. Where a key is taken, nothing is written.
+    pub records: Vec<Record>,
     /// The time at which an expired record no longer takes its key.
     pub now: Millis,
 }
@@ -88,13 +89,15 @@ pub struct Commit {
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// `idem#{actorId}#{key}` for a caller's idempotency key,
-    /// `once#{aggregateName}#{aggregateId}#{name}` for a command that takes effect once for good.
+    /// `once#{aggregateName}#{aggregateId}#{name}` for a command that takes effect once for good. The latter's id
+    /// is that of the name's [owner](crate::aggregate::Once::owner). In both ids `%` stands as `%25` and `#`
+    /// as `%23`, so that no two have one key.
     pub key: String,
     /// The SHA-256 of the command and its target.
     pub hash: String,
-    /// The aggregate's kind.
+    /// The kind of the aggregate that the command changed.
     pub aggregate: String,
-    /// Its id.
+    /// Its id. It need not be the one in the key.
     pub id: String,
     /// The version of the first event that answered the command.
     pub first: u64,
@@ -126,7 +129,8 @@ pub enum Answer {
     /// The aggregate is not at the expected version; nothing was written. A store that learned where it
     /// is says so.
     Conflict(Option<Loaded>),
-    /// The record's key is taken, by this; nothing was written. It goes before a conflict.
+    /// A record's key is taken, by this one; nothing was written. Where several are, it is the first in
+    /// the order of [`Commit::records`]. It goes before a conflict.
     KeyTaken(Record),
     /// To [`Request::List`].
     List(Page<Meta>),
