@@ -292,13 +292,13 @@ impl CommandRun {
                     None => failed(format!("the last event of {} is missing", self.id)),
                 }
             }
-            (Phase::Commit(commit), Answer::Committed) => done(commit),
+            (Phase::Commit(commit), Answer::Committed) => done(*commit),
             (Phase::Commit(commit), Answer::Conflict(winner)) if self.lost => Phase::Own(commit, winner),
             (Phase::Commit(_), Answer::Conflict(winner)) => self.conflict(winner),
             (Phase::Own(commit, winner), Answer::Events(page)) => {
                 // A commit is whole or not there, and ids are unique: the first event tells.
                 let own = page.items.first().map(Event::id) == commit.events.first().map(Event::id);
-                if own { done(commit) } else { self.conflict(winner) }
+                if own { done(*commit) } else { self.conflict(winner) }
             }
             (Phase::Commit(_), Answer::KeyTaken(record)) => self.repeat(record),
             (Phase::Record(..), Answer::Record(Some(record))) => self.repeat(record),
@@ -485,7 +485,7 @@ fn escaped(part: &str) -> String {
     part.replace('%', "%25").replace('#', "%23")
 }
 
-fn done(commit: Box<Commit>) -> Phase {
+fn done(commit: Commit) -> Phase {
     Phase::Done(Ok(Done { events: commit.events, snapshot: Some(commit.snapshot), repeated: false }))
 }
 

@@ -312,10 +312,10 @@ test("every domain has a form for each of its commands", async () => {
   for (const [aggregate, names] of Object.entries(commands)) {
     await page.getByLabel("To", { exact: true }).selectOption(aggregate);
     await page.waitForFunction(
-      (count) => document.querySelectorAll(".chip").length === count,
+      (count) => document.querySelectorAll(".command .chip").length === count,
       names.split(" ").length,
     );
-    const chips = await page.locator(".chip").allInnerTexts();
+    const chips = await page.locator(".command .chip").allInnerTexts();
     assert.equal(chips.join(" "), names);
     for (const name of chips) {
       await choose(name);

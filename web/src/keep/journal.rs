@@ -65,7 +65,7 @@ impl Journal {
         let part = |name: &str| entry.get(name).and_then(Value::as_array).into_iter().flatten();
         let events = part("events").map(|event| Event::parse(&event.to_string()));
         let events: Vec<Event> = events.collect::<Result<_, _>>().map_err(|issue| issue.to_string())?;
-        self.memory.restore(events, part("records").find_map(record)).map_err(|error| error.to_string())
+        self.memory.restore(events, part("records").filter_map(record).collect()).map_err(|error| error.to_string())
     }
 
     /// The streams.
@@ -140,7 +140,7 @@ impl Journal {
 
     fn keep(&mut self, commit: &Commit) {
         let events: Vec<Value> = commit.events.iter().map(|event| event.fields().into()).collect();
-        let records: Vec<Value> = commit.record.iter().map(to_json).collect();
+        let records: Vec<Value> = commit.records.iter().map(to_json).collect();
         self.waiting.push_back(json!({ "events": events, "records": records }));
         self.write_down();
     }

@@ -265,6 +265,7 @@ fn refused(error: &Error) -> Outcome {
         Error::Rejected(rejection) => (rejection.code.clone().into_owned(), rejection.message.clone()),
         Error::WrongVersion { .. } => ("wrong-version".to_owned(), sentence(&error.to_string())),
         Error::NotFound { .. } => ("not-found".to_owned(), sentence(&error.to_string())),
+        Error::Settled { .. } => ("settled".to_owned(), sentence(&error.to_string())),
         error => ("failed".to_owned(), sentence(&error.to_string())),
     };
     Outcome::Refused { code, message }
