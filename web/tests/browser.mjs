@@ -93,6 +93,8 @@ export function on(page) {
     page.getByText(`Version ${version} of ${length}`, { exact: true }).waitFor();
   /** The event at the scrubber, from its JSON. */
   const shownEvent = async () => JSON.parse(await page.locator("pre.json").innerText());
+  const choose = (command) => page.getByRole("radio", { name: command, exact: true }).check();
+  const send = () => page.getByRole("button", { name: /^Send [A-Z]/ }).click();
   return {
     rows,
     scrubber,
@@ -125,13 +127,13 @@ export function on(page) {
       await page.getByRole("button", { name: "Send a command" }).click();
       await page.getByRole("heading", { name: "Send a command" }).waitFor();
     },
-    choose: (command) => page.getByRole("radio", { name: command, exact: true }).check(),
-    send: () => page.getByRole("button", { name: /^Send [A-Z]/ }).click(),
+    choose,
+    send,
     async deposit(amount) {
-      await this.choose("Deposit");
+      await choose("Deposit");
       await page.getByLabel("Amount").fill(`${amount}`);
       await page.getByLabel("Transaction reference").fill("test");
-      await this.send();
+      await send();
     },
     importFile: (file) => page.locator("input[type=file]").setInputFiles(file),
   };

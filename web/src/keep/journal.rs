@@ -65,7 +65,9 @@ impl Journal {
         let part = |name: &str| entry.get(name).and_then(Value::as_array).into_iter().flatten();
         let events = part("events").map(|event| Event::parse(&event.to_string()));
         let events: Vec<Event> = events.collect::<Result<_, _>>().map_err(|issue| issue.to_string())?;
-        self.memory.restore(events, part("records").filter_map(record).collect()).map_err(|error| error.to_string())
+        self.memory
+            .restore(events, part("records").filter_map(record).collect())
+            .map_err(|error| error.to_string())
     }
 
     /// The streams.

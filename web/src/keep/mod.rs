@@ -17,7 +17,7 @@ pub(crate) enum Trouble {
     Refused(String),
     /// The storage took no more: this is in memory alone, and the browser says that.
     Full { what: String, error: String },
-    /// So many kept commands make no sense any more, the first for this reason.
+    /// So many commands make no sense on top of what is kept, the first for this reason.
     Damaged { number: usize, first: String },
 }
 

@@ -575,12 +575,16 @@ fn Input(form: Form, field: Field, pointer: String) -> impl IntoView {
         let (writing, touched) = (pointer.clone(), pointer.clone());
         (value(move |text| form.write(&writing, text)), value(move |_| form.touch(&touched)))
     };
-    let options = move || {
-        let options = suggestions(form, &name);
-        options
-            .into_iter()
-            .map(|(value, label)| view! { <option value=value>{label}</option> })
-            .collect_view()
+    // A field with a list of choices is another thing to a screen reader: only those have one that need it.
+    let (listed, options) = match refers_to(&name) {
+        None => (None, None),
+        Some(aggregate) => {
+            let options = move || {
+                let options = own_streams(form, aggregate).into_iter();
+                options.map(|(value, label)| view! { <option value=value>{label}</option> }).collect_view()
+            };
+            (Some(choices.clone()), Some(view! { <datalist id=choices>{part(options)}</datalist> }))
+        }
     };
     view! {
         <div class="field" class:invalid=flag(move || error.read().is_some())>
@@ -593,7 +597,7 @@ fn Input(form: Form, field: Field, pointer: String) -> impl IntoView {
                     id=id
                     type="text"
                     inputmode=mode
-                    list=choices.clone()
+                    list=listed
                     aria-describedby=help.clone()
                     aria-required=required.to_string()
                     aria-invalid=word(move || error.read().is_some())
@@ -603,7 +607,7 @@ fn Input(form: Form, field: Field, pointer: String) -> impl IntoView {
                 />
                 {unit.map(|unit| view! { <span class="unit">{unit}</span> })}
             </div>
-            <datalist id=choices>{part(options)}</datalist>
+            {options}
             <p class="help" id=help data-pointer=place class:error=flag(move || error.read().is_some())>
                 {text(move || error.get().unwrap_or_else(|| description.clone()))}
                 <span class="amount">{maybe(amount)}</span>
@@ -612,22 +616,24 @@ fn Input(form: Form, field: Field, pointer: String) -> impl IntoView {
     }
 }
 
-/// What a field that names another thing may name: own streams by their ids, pending transfers.
-fn suggestions(form: Form, field: &str) -> Vec<(String, String)> {
-    let of_kind = |aggregate: &str| {
-        let open = form.target.read().as_ref().map(|target| target.id.clone());
-        let streams = form.app.streams.read();
-        let own = streams.iter().filter(|stream| {
-            let key = &stream.key;
-            key.source == Source::Own && key.aggregate == aggregate && Some(&key.id) != open.as_ref()
-        });
-        own.map(|stream| (stream.key.id.clone(), stream.label.clone())).collect()
-    };
+/// The kind of aggregate whose ids a field holds.
+fn refers_to(field: &str) -> Option<&'static str> {
     match field {
-        "destinationAccountId" | "sourceAccountId" => of_kind("BankAccount"),
-        "customerId" => of_kind("Customer"),
-        _ => Vec::new(),
+        "destinationAccountId" | "sourceAccountId" => Some("BankAccount"),
+        "customerId" => Some("Customer"),
+        _ => None,
     }
+}
+
+/// The other own streams of a kind: their ids and what people call them.
+fn own_streams(form: Form, aggregate: &str) -> Vec<(String, String)> {
+    let open = form.target.read().as_ref().map(|target| target.id.clone());
+    let streams = form.app.streams.read();
+    let own = streams.iter().filter(|stream| {
+        let key = &stream.key;
+        key.source == Source::Own && key.aggregate == aggregate && Some(&key.id) != open.as_ref()
+    });
+    own.map(|stream| (stream.key.id.clone(), stream.label.clone())).collect()
 }
 
 /// A field that is not the command's: who sends it, and on which version.

@@ -88,10 +88,8 @@ fn told(app: App, trouble: &Trouble) -> impl IntoView + use<> {
             format!("In memory only: {what}. The browser's storage took no more ({error}).")
         }
         Trouble::Damaged { number, first } => {
-            format!(
-                "{} could not be read again, and stays where it is. The first: {first}",
-                count(*number, "kept command")
-            )
+            let commands = count(*number, "command");
+            format!("Left out: {commands} that cannot follow from what is kept. The first: {first}")
         }
     };
     let take_over = (*trouble == Trouble::OtherWindow).then(|| {

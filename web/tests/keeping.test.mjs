@@ -1,0 +1,315 @@
+// What outlives the page, and what it says where nothing does: `node --test web/tests/keeping.test.mjs`.
+
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { launch, launchIn, listen, on, permits, serve, shown } from "./browser.mjs";
+
+const complaints = [];
+const server = await serve();
+const browser = await launch();
+
+after(async () => {
+  await browser.close();
+  await server.close();
+});
+
+/** A page of a context: of a new one, as at a first visit, where none is given. */
+async function open(context) {
+  context ??= await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  const page = await context.newPage();
+  listen(page, complaints);
+  await page.goto(server.url);
+  await shown(page);
+  return page;
+}
+
+async function reload(page) {
+  await page.reload();
+  await shown(page);
+}
+
+const remove = async (page) => {
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByText("Start over…").click();
+  await page.getByRole("button", { name: "Remove everything" }).click();
+};
+
+/** The files in IndexedDB, each as its name and its bytes in Base64. */
+const files = (page) =>
+  page.evaluate(async () => {
+    const done = (request) =>
+      new Promise((kept, broken) => {
+        request.onsuccess = () => kept(request.result);
+        request.onerror = () => broken(request.error);
+      });
+    const database = await done(indexedDB.open("rewound"));
+    const all = await done(database.transaction("files").objectStore("files").getAll());
+    database.close();
+    const base64 = async (file) =>
+      btoa(
+        Array.from(new Uint8Array(await file.arrayBuffer()), (byte) =>
+          String.fromCharCode(byte),
+        ).join(""),
+      );
+    return Promise.all(all.map(async (file) => [file.name, await base64(file)]));
+  });
+
+test("own streams, settings and the place on the page outlive it", async () => {
+  const page = await open();
+  const { isAt, openForm, deposit, rows, scrubber, history, state } = on(page);
+  await openForm();
+  await page.getByLabel("Actor").fill("grace");
+  await deposit(100);
+  await isAt(9, 9);
+  await deposit(23);
+  await isAt(10, 10);
+  await page.getByLabel("Speed").selectOption("16");
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("radio", { name: "Dark" }).check();
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "The event as JSON" }).click();
+  assert.equal(await page.locator("pre.json").count(), 0);
+  await reload(page);
+  assert.equal(await page.locator("pre.json").count(), 0, "it stays folded");
+  await page.getByRole("button", { name: "The event as JSON" }).click();
+  const [before, last] = [await history(), await state()];
+  await scrubber().press("ArrowLeft");
+  await isAt(9, 10);
+
+  for (const _ of [1, 2, 3]) {
+    await reload(page);
+    await isAt(9, 10);
+  }
+  assert.deepEqual(await history(), before);
+  assert.deepEqual(await state(), last);
+  assert.equal(await page.getByLabel("Speed").inputValue(), "16");
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+  await openForm();
+  assert.equal(await page.getByLabel("Actor").inputValue(), "grace");
+
+  // Another stream is come back to as well, and a stream that was made here is there.
+  await page.getByLabel("To", { exact: true }).selectOption("BlogPost");
+  await page.getByLabel("Title", { exact: true }).fill("On keeping");
+  await page.getByRole("button", { name: "Send Create" }).click();
+  await isAt(1, 1);
+  await reload(page);
+  await page.getByRole("heading", { name: "On keeping" }).waitFor();
+  await isAt(1, 1);
+  assert.equal(await rows("streams").count(), 6);
+});
+
+test("an import is kept as the bytes that it was, and read again", async (context) => {
+  const page = await open();
+  const { isAt, rows, scrubber, importFile, message, state, trouble } = on(page);
+  const file = permits((text) => context.diagnostic(text));
+  await importFile(file);
+  await message()
+    .getByText(/8,577 events/)
+    .waitFor();
+  await rows("streams").nth(6).click();
+  await scrubber().press("End");
+  const length = Number(await scrubber().getAttribute("max"));
+  await isAt(length, length);
+  const [title, last] = [await page.locator("#events-title").innerText(), await state()];
+  assert.deepEqual(await files(page), [[file.name, file.buffer.toString("base64")]]);
+
+  await reload(page);
+  await page.getByRole("heading", { name: title }).waitFor();
+  await isAt(length, length);
+  assert.deepEqual(await state(), last);
+  await page.getByText("1,439", { exact: true }).waitFor();
+  await message().getByText("Drag the slider").waitFor();
+  assert.equal(await trouble().innerText(), "");
+
+  await remove(page);
+  await isAt(8, 8);
+  assert.equal(await rows("streams").count(), 5);
+  await page.waitForFunction(() => localStorage.getItem("rewound/settings") === null);
+  assert.deepEqual(await files(page), []);
+  await reload(page);
+  await isAt(8, 8);
+  assert.equal(await rows("streams").count(), 5);
+});
+
+test("one window keeps, and another takes over without losing what either did", async () => {
+  const one = await open();
+  const two = await open(one.context());
+  const [first, second] = [on(one), on(two)];
+  const warning = /Another window keeps your streams/;
+  await second.trouble().getByText(warning).waitFor();
+  assert.equal(await first.trouble().innerText(), "");
+
+  // The first is kept; the second's is not, and on another stream, so that both can be.
+  await first.openForm();
+  await first.deposit(100);
+  await first.isAt(9, 9);
+  await second.rows("streams").nth(1).click();
+  await second.isAt(2, 2);
+  await second.openForm();
+  await second.deposit(50);
+  await second.isAt(3, 3);
+
+  await two.getByRole("button", { name: "Keep them in this one" }).click();
+  await first.trouble().getByText(warning).waitFor();
+  await two.waitForFunction(() => document.querySelector(".trouble").innerText === "");
+  await second.rows("streams").first().click();
+  await second.isAt(9, 9);
+  // What the first does now stays in it.
+  await first.deposit(1);
+  await first.isAt(10, 10);
+  await one.close();
+  await reload(two);
+  await second.isAt(9, 9);
+  await second.rows("streams").nth(1).click();
+  await second.isAt(3, 3);
+  assert.equal(await second.trouble().innerText(), "");
+});
+
+test("what does not fit any more when a window takes over is told", async () => {
+  const one = await open();
+  const two = await open(one.context());
+  const [first, second] = [on(one), on(two)];
+  for (const window of [first, second]) {
+    await window.openForm();
+    await window.deposit(100);
+    await window.isAt(9, 9);
+  }
+  await two.getByRole("button", { name: "Keep them in this one" }).click();
+  await second
+    .trouble()
+    .getByText(/Left out: 1 command .*version 9/)
+    .waitFor();
+  await reload(two);
+  assert.equal(await second.trouble().innerText(), "");
+  await second.isAt(9, 9);
+});
+
+test("where the storage is full it says so, goes on, and catches up once there is room", async () => {
+  const page = await open();
+  const { openForm, deposit, isAt, trouble } = on(page);
+  await page.evaluate(() => {
+    for (let size = 1 << 22; size > 0; size >>= 1) {
+      for (let full = false; !full;) {
+        try {
+          localStorage.setItem(`filler${localStorage.length}`, "x".repeat(size));
+        } catch {
+          full = true;
+        }
+      }
+    }
+  });
+  await openForm();
+  await deposit(100);
+  await isAt(9, 9);
+  await trouble()
+    .getByText(/In memory only: 1 command\. .*(quota|Quota)/)
+    .waitFor();
+  await deposit(200);
+  await isAt(10, 10);
+  await trouble()
+    .getByText(/2 commands/)
+    .waitFor();
+  await page.evaluate(() => {
+    for (const key of Object.keys(localStorage)) {
+      if (key.startsWith("filler")) localStorage.removeItem(key);
+    }
+  });
+  await deposit(300);
+  await isAt(11, 11);
+  await page.waitForFunction(() => document.querySelector(".trouble").innerText === "");
+  await reload(page);
+  await isAt(11, 11);
+});
+
+test("an import that finds no room stays in memory, and says so", async (context) => {
+  const page = await open();
+  const { importFile, message, trouble, rows } = on(page);
+  const session = await page.context().newCDPSession(page);
+  const origin = new URL(server.url).origin;
+  await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1_000 });
+  await importFile(permits((text) => context.diagnostic(text)));
+  await message()
+    .getByText(/8,577 events/)
+    .waitFor();
+  await trouble()
+    .getByText(/In memory only: .*\.gz\./)
+    .waitFor();
+  assert.ok((await rows("streams").count()) > 5);
+});
+
+test("a browser that refuses storage runs the page all the same", async () => {
+  // The setting that people know as "block all cookies".
+  const folder = mkdtempSync(join(tmpdir(), "rewound-"));
+  mkdirSync(join(folder, "Default"));
+  const blocked = { profile: { default_content_setting_values: { cookies: 2 } } };
+  writeFileSync(join(folder, "Default/Preferences"), JSON.stringify(blocked));
+  const context = await launchIn(folder);
+  try {
+    const page = await open(context);
+    const { trouble, isAt, openForm, deposit, importFile, message } = on(page);
+    assert.equal(
+      await page.evaluate(() => {
+        try {
+          return typeof localStorage;
+        } catch (error) {
+          return error.name;
+        }
+      }),
+      "SecurityError",
+    );
+    await trouble()
+      .getByText(/This browser keeps nothing .*denied/)
+      .waitFor();
+    await openForm();
+    await deposit(100);
+    await isAt(9, 9);
+    await importFile(permits(() => {}));
+    await message()
+      .getByText(/8,577 events/)
+      .waitFor();
+    await remove(page);
+    await isAt(8, 8);
+    await trouble()
+      .getByText(/This browser keeps nothing/)
+      .waitFor();
+  } finally {
+    await context.close();
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a kept commit that is broken is told, and the rest is there", async () => {
+  const page = await open();
+  const { openForm, deposit, isAt, trouble } = on(page);
+  await openForm();
+  await deposit(100);
+  await isAt(9, 9);
+  const broken = await page.evaluate(() => {
+    const key = Object.keys(localStorage)
+      .filter((key) => key.startsWith("rewound/commit"))
+      .sort()
+      .at(-1);
+    localStorage.setItem(key, '{"events":[{"eventId":1}]}');
+    return key;
+  });
+  await reload(page);
+  await isAt(8, 8);
+  await trouble().getByText(/Left out: 1 command/).waitFor();
+  assert.ok((await trouble().innerText()).includes(broken));
+  await openForm();
+  await deposit(5);
+  await isAt(9, 9);
+  assert.equal(
+    await page.evaluate((key) => localStorage.getItem(key), broken),
+    '{"events":[{"eventId":1}]}',
+  );
+  await reload(page);
+  await isAt(9, 9);
+});
+
+test("the console stayed silent, and no request failed", () => {
+  assert.deepEqual(complaints, []);
+});
