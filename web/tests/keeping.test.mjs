@@ -297,7 +297,9 @@ test("a kept commit that is broken is told, and the rest is there", async () => 
   });
   await reload(page);
   await isAt(8, 8);
-  await trouble().getByText(/Left out: 1 command/).waitFor();
+  await trouble()
+    .getByText(/Left out: 1 command/)
+    .waitFor();
   assert.ok((await trouble().innerText()).includes(broken));
   await openForm();
   await deposit(5);

@@ -517,8 +517,7 @@ fn List(form: Form, field: Field, each: Vec<Field>, pointer: String) -> impl Int
             click(move || remove(index))
         };
         view! {
-            <fieldset class="item">
-                <legend class="unseen">{label.clone()}</legend>
+            <div class="item" role="group" aria-label=label.clone()>
                 <Fields form=form fields=each.to_vec() path=path />
                 <button
                     type="button"
@@ -528,7 +527,7 @@ fn List(form: Form, field: Field, each: Vec<Field>, pointer: String) -> impl Int
                 >
                     <Icon path=CLOSE />
                 </button>
-            </fieldset>
+            </div>
         }
     };
     view! {

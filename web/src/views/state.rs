@@ -32,13 +32,20 @@ pub(crate) fn State(app: App) -> impl IntoView {
                 <h2 id="state-title">{text(move || format!("State at version {}", shown.read().version))}</h2>
                 <span class="tally">{text(tally)}</span>
             </div>
-            <div class="scroll" tabindex="0" role="region" aria-labelledby="state-title">
+            <div class="scroll" tabindex="0" role="region" aria-label="Its fields, and the event that made it">
                 <table class="tree" aria-labelledby="state-title">
                     <colgroup>
                         <col class="sign" />
                         <col class="field-name" />
                         <col />
                     </colgroup>
+                    <thead>
+                        <tr>
+                            <th scope="col"><span class="unseen">"Change"</span></th>
+                            <th scope="col"><span class="unseen">"Field"</span></th>
+                            <th scope="col"><span class="unseen">"Value"</span></th>
+                        </tr>
+                    </thead>
                     <tbody>
                         {part(move || shown.read().rows.iter().map(|one| row(app, one)).collect_view())}
                     </tbody>
@@ -72,6 +79,7 @@ fn row(app: App, row: &Row) -> impl IntoView + use<> {
     let value = match (&row.money, row.class) {
         (Some(money), _) => view! {
             <span class="money">{money.clone()}</span>
+            " "
             <span class="raw" title="What is stored: an integer of cents">{row.value.clone()}" ¢"</span>
         }
         .into_any(),
