@@ -35,7 +35,8 @@ const STAGES: &[Stage] = &[
     Stage { name: "Documentation", parts: &[Core, Web], run: documentation },
     Stage { name: "Tests of core and of this tool", parts: &[Core], run: rust_tests },
     Stage { name: "Playground", parts: &[Web], run: playground },
-    Stage { name: "Tests in the browser", parts: &[Web], run: browser_tests },
+    Stage { name: "Rust tests in the browser", parts: &[Web], run: rust_browser_tests },
+    Stage { name: "Tests of the page in the browser", parts: &[Web], run: browser_tests },
     Stage { name: "Sizes", parts: &[Web], run: |_| size::check(&setup::node()?) },
 ];
 
@@ -168,6 +169,17 @@ fn rust_tests(run: &mut Run) -> Result<()> {
 
 fn playground(_: &mut Run) -> Result<()> {
     size::build(&setup::web()?)
+}
+
+/// The page's tests in Rust, for which the browser is needed too. Cargo calls the runner in the package's folder.
+fn rust_browser_tests(run: &mut Run) -> Result<()> {
+    run.tests(
+        setup::web()?
+            .command("cargo test --locked -p rewound-web --target wasm32-unknown-unknown")
+            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", "node tests/runner.mjs")
+            .env("CHROMIUM", setup::chromium()?),
+        "The failed tests are named above.",
+    )
 }
 
 /// Each `web/tests/*.test.mjs`, on the `dist/` that was just built; `$CHROMIUM` tells them their browser.

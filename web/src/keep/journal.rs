@@ -183,3 +183,48 @@ impl Store for Journal {
         reply
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rewound_core::store::contract;
+    use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+    wasm_bindgen_test_configure!(run_in_browser);
+
+    #[wasm_bindgen_test]
+    async fn it_is_a_store_by_the_contract() {
+        LocalStorage::clear();
+        let mut journal = Journal::open(true);
+        let mut ask = async |request: Request| journal.answer(&request);
+        assert_eq!(contract::run(&mut ask, "one").await, []);
+        assert_eq!(journal.trouble(), None);
+    }
+
+    #[wasm_bindgen_test]
+    async fn it_is_one_when_the_page_is_reloaded_before_every_request() {
+        LocalStorage::clear();
+        let mut ask = async |request: Request| Journal::open(true).answer(&request);
+        assert_eq!(contract::run(&mut ask, "each").await, []);
+    }
+
+    #[wasm_bindgen_test]
+    async fn one_that_may_not_write_leaves_the_storage_alone() {
+        LocalStorage::clear();
+        let mut journal = Journal::open(false);
+        let mut ask = async |request: Request| journal.answer(&request);
+        assert_eq!(contract::run(&mut ask, "none").await, []);
+        assert_eq!(LocalStorage::length(), 0);
+
+        let streams = |journal: &Journal| -> Vec<String> {
+            let events = journal.memory.streams().flat_map(|(.., stored)| &stored.events);
+            events.map(|event| event.as_json().to_owned()).collect()
+        };
+        let before = streams(&journal);
+        let after = journal.take_over();
+        assert_eq!(streams(&after), before);
+        assert_eq!(streams(&Journal::open(false)), before);
+        assert!(after.waiting.is_empty());
+        assert!(Journal::open(false).memory.records().eq(after.memory.records()));
+    }
+}
