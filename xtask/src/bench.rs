@@ -1,9 +1,9 @@
-//! `cargo xtask bench`: the core as WebAssembly, measured in Node.
+//! `cargo xtask bench`: the core as WebAssembly, measured in Node, and the page in Chromium.
 
 use anyhow::Result;
 
 use crate::run::{run as run_command, target_dir};
-use crate::setup;
+use crate::{setup, size};
 
 pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
     if let Some(arg) = args.next()? {
@@ -33,6 +33,16 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
             .command("node --max-old-space-size=8192 xtask/bench/bench.mjs")
             .arg(out.join("rewound_bench.js"))
             .arg(target.join("bench.json")),
+        "",
+    )?;
+
+    let tools = setup::web()?;
+    size::build(&tools)?;
+    run_command(
+        tools
+            .command("node web/tests/bench.mjs")
+            .arg(target.join("bench.json"))
+            .env("CHROMIUM", setup::chromium()?),
         "",
     )
 }

@@ -1,7 +1,7 @@
 //! The form of a command, made from its schema, with what it would do before it is sent.
 
 use super::{
-    erased::{click, flag, maybe, part, text, value, word},
+    erased::{click, flag, maybe, part, parts, text, value, word},
     icon::{CLOSE, Icon, SEND},
 };
 use crate::{
@@ -529,11 +529,12 @@ fn List(form: Form, field: Field, each: Vec<Field>, pointer: String) -> impl Int
                 </button>
             </div>
         }
+        .into_any()
     };
     view! {
         <fieldset class="lines">
             <legend>{field.title}</legend>
-            <For each=move || 0..length.get() key=|index| *index children=line />
+            {parts(move || 0..length.get(), line)}
             <p class="help" class:error=flag(move || error.read().is_some()) data-pointer=place>
                 {text(move || error.get().unwrap_or_else(|| field.description.clone()))}
             </p>

@@ -8,6 +8,7 @@ use leptos::{
     ev::{Event, MouseEvent},
     prelude::*,
 };
+use std::{ops::Range, sync::Arc};
 
 pub(super) type Text = Box<dyn FnMut() -> String + Send>;
 pub(super) type Flag = Box<dyn FnMut() -> bool + Send>;
@@ -36,6 +37,16 @@ pub(super) fn word(mut flag: impl FnMut() -> bool + Send + 'static) -> Text {
 /// A part of the page that comes, goes or is made anew.
 pub(super) fn part<V: IntoView + 'static>(mut part: impl FnMut() -> V + Send + 'static) -> Part {
     Box::new(move || part().into_any())
+}
+
+/// A part for each index of a range, which is made when the index comes in and stays while it is there.
+pub(super) fn parts(
+    range: impl Fn() -> Range<usize> + Send + Sync + 'static,
+    part: impl Fn(usize) -> AnyView + Send + Sync + 'static,
+) -> AnyView {
+    let range: Box<dyn Fn() -> Range<usize> + Send + Sync> = Box::new(range);
+    let part: Arc<dyn Fn(usize) -> AnyView + Send + Sync> = Arc::new(part);
+    view! { <For each=range key=|index| *index children=move |index| part(index) /> }.into_any()
 }
 
 /// What a click does.

@@ -1,7 +1,7 @@
 //! The state at the scrubber, what changed, and the event that changed it.
 
 use super::{
-    erased::{click, flag, part, text, word},
+    erased::{click, flag, part, parts, text, word},
     icon::{Icon, OPEN},
     json,
     why::Why,
@@ -17,6 +17,11 @@ use rewound_core::value::Op;
 #[component]
 pub(crate) fn State(app: App) -> impl IntoView {
     let shown = Memo::new(move |_| app.shown());
+    // While one scrubs, only the rows that change are made anew.
+    let one = move |index: usize| {
+        let shown = Memo::new(move |_| shown.read().rows.get(index).cloned());
+        part(move || shown.get().map(|shown| row(app, &shown))).into_any()
+    };
     let asked = Memo::new(move |_| app.why.read().is_some());
     let tally = move || {
         let changes = shown.read().rows.iter().filter(|row| row.change.is_some()).count();
@@ -47,7 +52,7 @@ pub(crate) fn State(app: App) -> impl IntoView {
                         </tr>
                     </thead>
                     <tbody>
-                        {part(move || shown.read().rows.iter().map(|one| row(app, one)).collect_view())}
+                        {parts(move || 0..shown.read().rows.len(), one)}
                     </tbody>
                     <tbody class="meta">{part(move || meta(&shown.read().meta))}</tbody>
                 </table>

@@ -1,6 +1,6 @@
 //! A list of any length of which only the rows in sight exist.
 
-use super::erased::{click, maybe, text, word};
+use super::erased::{click, maybe, parts, text, word};
 use crate::app::App;
 use leptos::{ev, html, prelude::*};
 
@@ -36,7 +36,7 @@ pub(crate) fn VirtualList(
         let last = (top.get() + window_height.get()) / row_height + SPARE;
         // A list that became shorter has not scrolled back yet.
         let last = last.min(count.get());
-        (first.min(last), last)
+        first.min(last)..last
     });
 
     // The row that is current comes into sight: a little further where it is near, to the middle where not.
@@ -80,6 +80,23 @@ pub(crate) fn VirtualList(
         on_choose.run(next.min(last));
     };
 
+    let one = move |index: usize| {
+        view! {
+            <div
+                class="row"
+                role="option"
+                id=format!("{id}-{index}")
+                aria-posinset=index + 1
+                aria-setsize=text(move || count.get().to_string())
+                aria-selected=word(move || current.get() == Some(index))
+                style=format!("top:{}px;height:{row_height}px", index * row_height)
+                on:click=click(move || on_choose.run(index))
+            >
+                {row(app, index)}
+            </div>
+        }
+        .into_any()
+    };
     view! {
         <div
             class="list"
@@ -97,29 +114,7 @@ pub(crate) fn VirtualList(
             on:keydown=on_keydown
         >
             <div class="sheet" role="presentation" style=text(move || format!("height:{}px", count.get() * row_height))>
-                <For
-                    each=move || {
-                        let (first, last) = in_sight.get();
-                        first..last
-                    }
-                    key=|index| *index
-                    children=move |index| {
-                        view! {
-                            <div
-                                class="row"
-                                role="option"
-                                id=format!("{id}-{index}")
-                                aria-posinset=index + 1
-                                aria-setsize=text(move || count.get().to_string())
-                                aria-selected=word(move || current.get() == Some(index))
-                                style=format!("top:{}px;height:{row_height}px", index * row_height)
-                                on:click=click(move || on_choose.run(index))
-                            >
-                                {row(app, index)}
-                            </div>
-                        }
-                    }
-                />
+                {parts(move || in_sight.get(), one)}
             </div>
         </div>
     }

@@ -1,0 +1,145 @@
+// The page's part of `cargo xtask bench`: node bench.mjs OUT
+//
+// What the main thread has to do, as Chromium's own trace says: from the choice of a file to the first paint of
+// its list, and for each step of the scrubber and of a list, one step a frame. The figures join those in OUT.
+
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { launch, permits, serve, shown } from "./browser.mjs";
+
+const out = process.argv[2];
+const IMPORTS = 9;
+const STEPS = 240;
+const FRAME = 1_000 / 60;
+
+const say = (text) => process.stderr.write(`${text}\n`);
+const quantile = (values, part) =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))];
+
+/**
+ * The milliseconds of processor time that the main thread took between each two marks of the page: its own
+ * time, so that whatever else runs on the machine does not count.
+ */
+function busy(trace) {
+  const { traceEvents } = JSON.parse(trace);
+  const marks = traceEvents.filter(({ name }) => name === "bench");
+  const { pid, tid } = marks[0];
+  const tasks = traceEvents.filter(
+    (event) => event.name === "RunTask" && event.pid === pid && event.tid === tid,
+  );
+  const times = marks.map(({ ts }) => ts).sort((a, b) => a - b);
+  return times.slice(1).map((end, index) => {
+    // The task with the mark in it began before; the one with the next mark belongs to the next.
+    const own = tasks.filter(({ ts, dur }) => ts + dur > times[index] && ts + dur <= end);
+    return own.reduce((sum, { tdur }) => sum + tdur, 0) / 1_000;
+  });
+}
+
+async function traced(page, work) {
+  const categories = ["blink.user_timing", "disabled-by-default-devtools.timeline"];
+  await browser.startTracing(page, { categories });
+  await work();
+  return busy(await browser.stopTracing());
+}
+
+async function open() {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  const page = await context.newPage();
+  await page.goto(server.url);
+  await shown(page);
+  return page;
+}
+
+/** Chooses the file as a person would, and waits until its streams are painted. */
+async function choose(page) {
+  await page.evaluate(() => {
+    const list = document.querySelector("#streams .sheet");
+    const mark = () => performance.mark("bench");
+    document.querySelector("input[type=file]").addEventListener("change", mark, { capture: true });
+    window.painted = new Promise((done) => {
+      const observer = new MutationObserver(() => {
+        if (list.children.length < 8) return;
+        observer.disconnect();
+        // A task behind the frame: what the frame needed is done.
+        requestAnimationFrame(() => setTimeout(() => (mark(), done())));
+      });
+      observer.observe(list, { childList: true });
+    });
+  });
+  await page.locator("input[type=file]").setInputFiles(file);
+  await page.evaluate(() => window.painted);
+}
+
+/** Does a step a frame, and gives what each took. */
+const steps = (page, step) =>
+  traced(page, () =>
+    page.evaluate(
+      async ([source, count]) => {
+        const step = new Function(`return ${source}`)();
+        for (let index = 0; index <= count; index += 1) {
+          await new Promise(requestAnimationFrame);
+          performance.mark("bench");
+          step(index);
+        }
+      },
+      [`${step}`, STEPS],
+    ),
+  );
+
+const folder = mkdtempSync(join(tmpdir(), "rewound-"));
+const { name, buffer } = permits(say);
+const file = join(folder, name);
+writeFileSync(file, buffer);
+const server = await serve();
+const browser = await launch();
+const figures = {};
+try {
+  say(`importing ${name}, ${IMPORTS} times …`);
+  const imports = [];
+  let page;
+  for (let index = 0; index < IMPORTS; index += 1) {
+    await page?.context().close();
+    page = await open();
+    const [time] = await traced(page, () => choose(page));
+    imports.push(time);
+  }
+  figures.import_main_thread_ms = quantile(imports, 0.5);
+
+  say(`scrolling through its streams, ${STEPS} frames …`);
+  const scrolled = await steps(page, () => {
+    document.querySelector("#streams").scrollTop += 330;
+  });
+  figures.scroll_p99_ms = quantile(scrolled, 0.99);
+
+  say(`scrubbing through its longest stream, ${STEPS} frames …`);
+  await page.getByLabel("Filter the streams").fill("case");
+  const scrub = (index) => {
+    const range = document.querySelector("#scrubber");
+    range.value = String(index % (Number(range.max) + 1));
+    range.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  figures.scrub_p99_ms = quantile(await steps(page, scrub), 0.99);
+} finally {
+  await browser.close();
+  await server.close();
+  rmSync(folder, { recursive: true });
+}
+
+const ROWS = [
+  ["import_main_thread_ms", 300, "8,577 events, from the file to the first paint of their list"],
+  ["scroll_p99_ms", FRAME, "a step through the list of 1,439 streams, 99th percentile"],
+  ["scrub_p99_ms", FRAME, "a step of the scrubber, 99th percentile"],
+];
+console.log("");
+for (const [name, most, about] of ROWS) {
+  const value = figures[name];
+  const met = value <= most ? "" : "  NOT REACHED";
+  console.log(
+    `${name.padEnd(22)}${`${value.toFixed(1)} ms`.padStart(9)}  ${`≤ ${most.toFixed(1)} ms`.padEnd(11)}  ${about}${met}`,
+  );
+}
+if (out) {
+  const others = existsSync(out) ? JSON.parse(readFileSync(out, "utf8")) : {};
+  writeFileSync(out, `${JSON.stringify({ ...others, ...figures }, null, 2)}\n`);
+}
