@@ -4,13 +4,12 @@
 use crate::{
     error::{Issue, Problem, ReduceError, Rejection},
     event::{Event, Text},
-    schema::{shapes, validate},
+    schema::{Described, shapes, validate},
     time::{Millis, Ulid},
     upcast::{Upcaster, is_current, upcast},
     value::Object,
     variant,
 };
-use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -25,19 +24,19 @@ use serde_json::Value;
 ///     domain::{Command, Compiled, Sender},
 ///     error::{Problem, Rejection},
 ///     run::{Options, run},
+///     schema::Described,
 ///     store::MemoryStore,
 /// };
-/// use schemars::JsonSchema;
 /// use serde::{Deserialize, Serialize};
 ///
-/// #[derive(Deserialize, JsonSchema)]
+/// #[derive(Deserialize, Described)]
 /// #[serde(deny_unknown_fields)]
 /// enum LampCommand { Install {}, Switch { on: bool } }
 ///
-/// #[derive(Serialize, Deserialize, JsonSchema)]
+/// #[derive(Serialize, Deserialize, Described)]
 /// enum LampEvent { Installed {}, Switched { on: bool } }
 ///
-/// #[derive(Clone, Serialize, Deserialize, JsonSchema)]
+/// #[derive(Clone, Serialize, Deserialize, Described)]
 /// struct LampState { on: bool }
 ///
 /// struct Lamp;
@@ -86,11 +85,11 @@ pub trait Aggregate: Sized + 'static {
     /// The steps from older schema versions of its events to today's.
     const UPCASTERS: &'static [Upcaster] = &[];
     /// What it can be asked to do.
-    type Command: DeserializeOwned + JsonSchema;
+    type Command: DeserializeOwned + Described;
     /// What can have happened to it.
-    type Event: Serialize + DeserializeOwned + JsonSchema;
+    type Event: Serialize + DeserializeOwned + Described;
     /// What it is, as far as its commands need to know.
-    type State: Serialize + DeserializeOwned + JsonSchema + Clone;
+    type State: Serialize + DeserializeOwned + Described + Clone;
 
     /// Decides what happens. No event at all means that everything is as the command wants it.
     ///

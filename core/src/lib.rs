@@ -43,6 +43,9 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+// What is derived for a type names the core from outside, also where it is inside.
+extern crate self as rewound_core;
+
 pub mod aggregate;
 mod attribute;
 pub mod domain;

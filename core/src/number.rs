@@ -1,8 +1,8 @@
 //! Integers with their limits in the type: money in minor units, quantities.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use crate::schema::{Described, Keyword, Type};
 use serde::{Deserialize, Deserializer, Serialize, de};
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 /// The largest integer that every JavaScript number can hold exactly: 2^53 − 1.
 pub const MAX_SAFE: i64 = 9_007_199_254_740_991;
@@ -91,25 +91,16 @@ fn outside(value: i64, min: i64, max: i64) -> String {
     format!("{value} is outside: expected an integer from {min} to {max}")
 }
 
-impl<const MONEY: bool, const MIN: i64, const MAX: i64> JsonSchema for Integer<MONEY, MIN, MAX> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        format!("Integer_{MONEY}_{MIN}_{MAX}").into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut schema = Schema::default();
-        schema.insert("type".to_owned(), "integer".into());
-        schema.insert("minimum".to_owned(), MIN.into());
-        schema.insert("maximum".to_owned(), MAX.into());
+impl<const MONEY: bool, const MIN: i64, const MAX: i64> Described for Integer<MONEY, MIN, MAX> {
+    const TYPE: &'static Type = {
+        let (of, least, most) = (Keyword::Text("integer"), Keyword::Number(MIN), Keyword::Number(MAX));
         if MONEY {
-            schema.insert("x-unit".to_owned(), "cents".into());
+            let unit = Keyword::Text("cents");
+            &Type::Plain(&[("type", of), ("minimum", least), ("maximum", most), ("x-unit", unit)])
+        } else {
+            &Type::Plain(&[("type", of), ("minimum", least), ("maximum", most)])
         }
-        schema
-    }
+    };
 }
 
 #[cfg(test)]

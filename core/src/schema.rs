@@ -1,15 +1,15 @@
 //! JSON Schemas of commands and events, and the check of a command against its own.
 //!
-//! The types of a domain are the one source: `schemars` derives the schemas from them, and forms,
-//! TypeScript types and the OpenAPI document come from the schemas. [`validate`] knows exactly the
-//! keywords that the derived schemas use, and names every bad field in one pass.
+//! The types of a domain are the one source: [`Described`] is derived for them, the schemas are made from
+//! its tables, and forms, TypeScript types and the OpenAPI document come from the schemas. [`validate`] knows
+//! exactly the keywords that these schemas use, and names every bad field in one pass.
 
 use crate::{
     error::Issue,
     value::{Object, below},
 };
-use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// A command or an event: its name, and the JSON Schema (draft 2020-12) of its own fields.
 ///
@@ -41,86 +41,321 @@ fn requires(schema: &Value, field: &str) -> bool {
     required.is_some_and(|names| names.iter().any(|name| name == field))
 }
 
+pub use rewound_derive::Described;
+
+/// A type that says what its JSON looks like. Derive it beside serde's traits:
+///
+/// ```
+/// use rewound_core::{number::{Amount, Price}, schema::{Described, of, shapes}, text::Label};
+/// use serde::Deserialize;
+/// use serde_json::json;
+///
+/// /// What a till can be asked to do.
+/// #[derive(Deserialize, Described)]
+/// #[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
+/// enum TillCommand {
+///     /// Open the till.
+///     Open {
+///         /// What is in it from the start.
+///         #[serde(default)]
+///         first_coins: Price,
+///         /// Who answers for it, where somebody does.
+///         cashier: Option<Label>,
+///     },
+/// }
+///
+/// #[derive(Described)]
+/// enum TillEvent {
+///     #[described(command = "Open")]
+///     TillOpened {},
+///     #[described(command = "Sell")]
+///     Sold {
+///         #[described(min_items = 1)]
+///         prices: Vec<Amount>,
+///     },
+/// }
+///
+/// assert_eq!(shapes::<TillCommand>()[0].schema, json!({
+///     "type": "object",
+///     "properties": {
+///         "firstCoins": {
+///             "description": "What is in it from the start.",
+///             "type": "integer", "minimum": 0, "maximum": 9007199254740991_i64, "x-unit": "cents",
+///             "default": 0, "title": "First coins",
+///         },
+///         "cashier": {
+///             "description": "Who answers for it, where somebody does.",
+///             "type": "string", "minLength": 1, "maxLength": 200, "title": "Cashier",
+///         },
+///     },
+///     "additionalProperties": false,
+///     "description": "Open the till.",
+///     "title": "Open",
+/// }));
+/// let sold = &shapes::<TillEvent>()[1];
+/// assert_eq!(sold.schema["x-command"], "Sell");
+/// assert_eq!(sold.schema["properties"]["prices"]["minItems"], 1);
+/// ```
+///
+/// Beside `rename_all` and its kind it reads `#[serde(default)]`, which may name a function, and whose
+/// value stands in the schema. A field is required unless it has a default or is an `Option`, of which `null`
+/// is no value: where an `Option` is written, skip it (`skip_serializing_if = "Option::is_none"`).
+///
+/// An attribute that the derive does not know does not compile, so that a schema never says something
+/// else than serde does:
+///
+/// ```compile_fail
+/// #[derive(serde::Deserialize, rewound_core::schema::Described)]
+/// struct Till {
+///     #[serde(alias = "cash")] // `alias` on a field is not known to `Described`: leave it out, or …
+///     coins: u32,
+/// }
+/// ```
+///
+/// A newtype says it by hand:
+///
+/// ```
+/// use rewound_core::schema::{Described, Keyword, Type, of};
+/// struct Iban(String);
+/// impl Described for Iban {
+///     const TYPE: &'static Type =
+///         &Type::Plain(&[("type", Keyword::Text("string")), ("maxLength", Keyword::Number(34))]);
+/// }
+/// assert_eq!(of::<Iban>().to_string(), r#"{"type":"string","maxLength":34}"#);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say what its JSON looks like",
+    note = "derive `rewound_core::schema::Described` for it; an `Option` can only be a field's own type, \
+            and money and other large integers have a type in `rewound_core::number`"
+)]
+pub trait Described {
+    /// What it says, as static data: a table costs a few bytes where code that builds one costs kilobytes.
+    const TYPE: &'static Type;
+}
+
+/// What the JSON of a type looks like.
+#[derive(Debug)]
+pub enum Type {
+    /// What the keywords of its schema say.
+    Plain(&'static [(&'static str, Keyword)]),
+    /// An array of one type.
+    List(&'static Type),
+    /// An object with any names, and values of one type.
+    Map(&'static Type),
+    /// An object with these fields.
+    Struct {
+        /// The doc comment.
+        docs: &'static str,
+        /// The fields in their order.
+        fields: &'static [Field],
+        /// Whether other fields are refused.
+        closed: bool,
+    },
+    /// One of these.
+    Enum {
+        /// The doc comment.
+        docs: &'static str,
+        /// What it can be.
+        variants: &'static [Variant],
+        /// Whether other fields than a variant's own are refused.
+        closed: bool,
+    },
+}
+
+/// A field of an object.
+#[derive(Debug)]
+pub struct Field {
+    /// The name in JSON.
+    pub name: &'static str,
+    /// The doc comment.
+    pub docs: &'static str,
+    /// The type of its value.
+    pub of: &'static Type,
+    /// Whether it has to be there.
+    pub required: bool,
+    /// Makes what it is where it is not there.
+    pub default: Option<fn() -> Value>,
+    /// What else its schema says.
+    pub keywords: &'static [(&'static str, Keyword)],
+}
+
+/// A variant of an enum.
+#[derive(Debug)]
+pub struct Variant {
+    /// The name in JSON.
+    pub name: &'static str,
+    /// The doc comment.
+    pub docs: &'static str,
+    /// Its fields; none where it is only a name (`Closed`, not `Closed {}`).
+    pub fields: Option<&'static [Field]>,
+    /// What else its schema says.
+    pub keywords: &'static [(&'static str, Keyword)],
+}
+
+/// What a keyword of a schema says.
+#[derive(Debug, Clone, Copy)]
+pub enum Keyword {
+    /// Such as a `minimum`.
+    Number(i64),
+    /// Such as a `format`.
+    Text(&'static str),
+}
+
+macro_rules! plain {
+    ($($of:ty: $($name:literal = $value:expr),+;)+) => { $(
+        impl Described for $of {
+            const TYPE: &'static Type = &Type::Plain(&[$(($name, $value)),+]);
+        }
+    )+ };
+}
+
+macro_rules! integers {
+    ($($of:ty)+) => { plain! { $(
+        $of: "type" = Keyword::Text("integer"),
+            "minimum" = Keyword::Number(<$of>::MIN as i64), "maximum" = Keyword::Number(<$of>::MAX as i64);
+    )+ } };
+}
+
+plain! {
+    bool: "type" = Keyword::Text("boolean");
+    String: "type" = Keyword::Text("string");
+}
+// Larger ones leave what JavaScript can hold: `number::Integer` says their limits.
+integers! { u8 u16 u32 i8 i16 i32 }
+
+impl<T: Described> Described for Vec<T> {
+    const TYPE: &'static Type = &Type::List(T::TYPE);
+}
+
+impl<K, T: Described> Described for BTreeMap<K, T> {
+    const TYPE: &'static Type = &Type::Map(T::TYPE);
+}
+
+/// A default as JSON, for [`Field::default`].
+///
+/// ```
+/// assert_eq!(rewound_core::schema::json(&rewound_core::number::Price::default()), 0);
+/// ```
+pub fn json<T: serde::Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
 /// The shapes of an enum's variants, each written with named fields: `Deposit { amount: Amount }`.
-pub fn shapes<T: JsonSchema>() -> Vec<Shape> {
-    variants(&of::<T>())
+pub fn shapes<T: Described>() -> Vec<Shape> {
+    shapes_of(T::TYPE)
+}
+
+/// The JSON Schema (draft 2020-12) of any type, without references.
+pub fn of<T: Described>() -> Value {
+    schema(T::TYPE, "", false).into()
 }
 
 // What follows is not generic, so that it is compiled once and not for every type.
 
-fn variants(whole: &Value) -> Vec<Shape> {
-    let variants = whole.get("oneOf").and_then(Value::as_array);
-    let shapes = variants.into_iter().flatten().filter_map(|variant| {
-        let (name, fields) = variant.get("properties")?.as_object()?.iter().next()?;
-        let mut schema = fields.as_object()?.clone();
-        // What is said of a variant stands on the wrapper that names it.
-        for (key, value) in variant.as_object()? {
-            if key == "description" || key == "title" || key.starts_with("x-") {
-                schema.insert(key.clone(), value.clone());
-            }
-        }
-        schema.entry("properties").or_insert_with(|| Object::new().into());
-        let mut schema = Value::Object(schema);
-        if schema.get("additionalProperties") == Some(&Value::Bool(false)) {
-            close(&mut schema);
-        }
-        entitle(name, &mut schema);
-        Some(Shape { name: name.clone(), schema })
+fn shapes_of(of: &Type) -> Vec<Shape> {
+    let Type::Enum { variants, closed, .. } = *of else { return Vec::new() };
+    let shapes = variants.iter().filter_map(|variant| {
+        let mut schema = Object::new();
+        add_fields(&mut schema, variant.fields?, closed);
+        describe(&mut schema, variant.docs, variant.keywords);
+        add(&mut schema, "title", words(variant.name).into());
+        Some(Shape { name: variant.name.to_owned(), schema: schema.into() })
     });
     shapes.collect()
 }
 
-/// Closes what is below a closed schema too: a command shares types with events, which stay open.
-fn close(schema: &mut Value) {
-    if let Some(schema) = schema.as_object_mut().filter(|schema| schema.contains_key("properties")) {
-        schema.entry("additionalProperties").or_insert(Value::Bool(false));
+/// The schema of a type, described by `docs`, or else by the type's own. What is below something closed is
+/// closed too: a command shares types with events, which stay open.
+fn schema(of: &Type, docs: &str, closed: bool) -> Object {
+    let mut schema = Object::new();
+    let own = match of {
+        Type::Struct { docs, .. } | Type::Enum { docs, .. } => docs,
+        Type::Plain(_) | Type::List(_) | Type::Map(_) => "",
+    };
+    describe(&mut schema, if docs.is_empty() { own } else { docs }, &[]);
+    match *of {
+        Type::Plain(keywords) => describe(&mut schema, "", keywords),
+        Type::List(each) => {
+            add(&mut schema, "type", "array".into());
+            add(&mut schema, "items", self::schema(each, "", closed).into());
+        }
+        Type::Map(each) => {
+            add(&mut schema, "type", "object".into());
+            add(&mut schema, "additionalProperties", self::schema(each, "", closed).into());
+        }
+        Type::Struct { fields, closed: itself, .. } => add_fields(&mut schema, fields, closed || itself),
+        Type::Enum { variants, closed: itself, .. } => add_variants(&mut schema, variants, closed || itself),
     }
-    if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        fields.values_mut().for_each(close);
-    }
-    if let Some(items) = schema.get_mut("items") {
-        close(items);
-    }
-}
-
-/// Gives a schema and all below it the title that its name makes, where it has none of its own.
-fn entitle(name: &str, schema: &mut Value) {
-    if let Some(schema) = schema.as_object_mut() {
-        schema.entry("title").or_insert_with(|| words(name).into());
-    }
-    entitle_fields(schema);
-}
-
-fn entitle_fields(schema: &mut Value) {
-    if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        fields.iter_mut().for_each(|(name, field)| entitle(name, field));
-    }
-    if let Some(items) = schema.get_mut("items") {
-        entitle_fields(items);
-    }
-}
-
-/// The JSON Schema (draft 2020-12) of any type, without references.
-pub fn of<T: JsonSchema>() -> Value {
-    named(generator().into_root_schema_for::<T>())
-}
-
-fn generator() -> SchemaGenerator {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
-        settings.inline_subschemas = true;
-        settings.meta_schema = None;
-    });
-    settings.into_generator()
-}
-
-fn named(schema: Schema) -> Value {
-    let mut schema = schema.to_value();
-    // The root's title is the Rust type's name, which is nobody's business.
-    if let Some(schema) = schema.as_object_mut() {
-        schema.shift_remove("title");
-    }
-    entitle_fields(&mut schema);
     schema
+}
+
+fn add_fields(schema: &mut Object, fields: &[Field], closed: bool) {
+    let (mut properties, mut required) = (Object::new(), Vec::new());
+    for field in fields {
+        let mut property = self::schema(field.of, field.docs, closed);
+        describe(&mut property, "", field.keywords);
+        if let Some(default) = field.default {
+            add(&mut property, "default", default());
+        }
+        add(&mut property, "title", words(field.name).into());
+        add(&mut properties, field.name, property.into());
+        if field.required {
+            required.push(field.name.into());
+        }
+    }
+    add_object(schema, properties, closed, required);
+}
+
+fn add_object(schema: &mut Object, properties: Object, closed: bool, required: Vec<Value>) {
+    add(schema, "type", "object".into());
+    add(schema, "properties", properties.into());
+    if closed {
+        add(schema, "additionalProperties", false.into());
+    }
+    if !required.is_empty() {
+        add(schema, "required", required.into());
+    }
+}
+
+/// As serde writes an enum: the name alone, or an object with the name and the fields below it.
+fn add_variants(schema: &mut Object, variants: &[Variant], closed: bool) {
+    if variants.iter().all(|variant| variant.fields.is_none() && variant.docs.is_empty()) {
+        add(schema, "type", "string".into());
+        return add(schema, "enum", variants.iter().map(|variant| variant.name).collect());
+    }
+    let variants = variants.iter().map(|variant| {
+        let mut schema = Object::new();
+        if let Some(fields) = variant.fields {
+            let mut inside = Object::new();
+            add_fields(&mut inside, fields, closed);
+            let mut properties = Object::new();
+            add(&mut properties, variant.name, inside.into());
+            add_object(&mut schema, properties, true, vec![variant.name.into()]);
+        } else {
+            add(&mut schema, "type", "string".into());
+            add(&mut schema, "const", variant.name.into());
+        }
+        describe(&mut schema, variant.docs, variant.keywords);
+        schema
+    });
+    add(schema, "oneOf", variants.collect());
+}
+
+fn describe(schema: &mut Object, docs: &str, keywords: &[(&str, Keyword)]) {
+    if !docs.is_empty() {
+        add(schema, "description", docs.into());
+    }
+    for (name, keyword) in keywords {
+        let value = match *keyword {
+            Keyword::Number(number) => number.into(),
+            Keyword::Text(text) => text.into(),
+        };
+        add(schema, name, value);
+    }
+}
+
+fn add(schema: &mut Object, keyword: &str, value: Value) {
+    schema.insert(keyword.to_owned(), value);
 }
 
 /// A name in camel case as words: `InitiateTransfer` is "Initiate transfer".

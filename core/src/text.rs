@@ -3,9 +3,13 @@
 //! The limits stand in the schema, and commands are held to them. Reading is lenient: an event that an
 //! older program stored stays readable, whatever its texts look like.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use crate::schema::{
+    Described,
+    Keyword::{Number, Text},
+    Type,
+};
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, fmt, ops::Deref};
+use std::{fmt, ops::Deref};
 
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident { $($keyword:literal: $value:expr),* })*) => { $(
@@ -33,32 +37,19 @@ macro_rules! texts {
             }
         }
 
-        impl JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                let mut schema = Schema::default();
-                schema.insert("type".to_owned(), "string".into());
-                $(schema.insert($keyword.to_owned(), $value.into());)*
-                schema
-            }
+        impl Described for $name {
+            const TYPE: &'static Type = &Type::Plain(&[("type", Text("string")), $(($keyword, $value)),*]);
         }
     )* };
 }
 
 texts! {
     /// A name, an id, a reference: 1 to 200 characters.
-    Label { "minLength": 1, "maxLength": 200 }
+    Label { "minLength": Number(1), "maxLength": Number(200) }
     /// A sentence or two: 1 to 500 characters.
-    Note { "minLength": 1, "maxLength": 500 }
+    Note { "minLength": Number(1), "maxLength": Number(500) }
     /// An e-mail address: 254 characters at the most (RFC 5321, 4.5.3.1.3).
-    Email { "format": "email", "maxLength": 254 }
+    Email { "format": Text("email"), "maxLength": Number(254) }
     /// What money is counted in: three capital letters (ISO 4217).
-    Currency { "format": "iso-4217", "pattern": "^[A-Z]{3}$" }
+    Currency { "format": Text("iso-4217"), "pattern": Text("^[A-Z]{3}$") }
 }

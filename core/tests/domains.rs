@@ -447,23 +447,23 @@ mod lamp {
     use rewound_core::{
         aggregate::{Aggregate, Context},
         error::{Problem, Rejection},
+        schema::Described,
         upcast::Upcaster,
     };
-    use schemars::JsonSchema;
     use serde::{Deserialize, Serialize};
 
-    #[derive(Deserialize, JsonSchema)]
+    #[derive(Deserialize, Described)]
     pub(super) enum Command {
         Make { colors: Vec<String> },
     }
 
-    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[derive(Serialize, Deserialize, Described)]
     pub(super) enum Event {
-        #[schemars(extend("x-command" = "Make"))]
+        #[described(command = "Make")]
         Made { colors: Vec<String> },
     }
 
-    #[derive(Clone, Serialize, Deserialize, JsonSchema)]
+    #[derive(Clone, Serialize, Deserialize, Described)]
     pub(super) struct State {
         colors: Vec<String>,
     }

@@ -105,7 +105,7 @@ impl Run {
 fn rust_formatting(run: &mut Run) -> Result<()> {
     let packages = match run.only {
         None => "--all",
-        Some(Core) => "-p rewound-core -p xtask",
+        Some(Core) => "-p rewound-core -p rewound-derive -p xtask",
         Some(Web) => "-p rewound-web",
     };
     run_command(&mut command(&format!("cargo fmt --check {packages}")), "Run `cargo fmt --all`.")
@@ -120,7 +120,7 @@ fn page_formatting(_: &mut Run) -> Result<()> {
 }
 
 fn lints(_: &mut Run) -> Result<()> {
-    lint("--all-targets -p rewound-core -p xtask")
+    lint("--all-targets -p rewound-core -p rewound-derive -p xtask")
 }
 
 fn wasm_lints(run: &mut Run) -> Result<()> {
@@ -150,7 +150,7 @@ fn documentation(run: &mut Run) -> Result<()> {
         )
     };
     if run.includes(Core) {
-        document("-p rewound-core -p xtask")?;
+        document("-p rewound-core -p rewound-derive -p xtask")?;
     }
     if run.includes(Web) {
         setup::wasm_target()?;
@@ -162,7 +162,7 @@ fn documentation(run: &mut Run) -> Result<()> {
 /// This tool's tests also guard the core's boundary, so they belong to it.
 fn rust_tests(run: &mut Run) -> Result<()> {
     run.tests(
-        &mut command("cargo test --locked --no-fail-fast -p rewound-core -p xtask"),
+        &mut command("cargo test --locked --no-fail-fast -p rewound-core -p rewound-derive -p xtask"),
         "The failed tests are named above.",
     )
 }

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub const DEPOSIT_LIMIT: i64 = 100_000_000;
 
 /// What an account can be asked to do.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, Described)]
 #[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum BankAccountCommand {
     /// Open a new account.
@@ -54,7 +54,6 @@ pub enum BankAccountCommand {
         reason: Note,
         /// Who closed it; the actor where nobody is named.
         #[serde(default)]
-        #[schemars(with = "Label")]
         closed_by: Option<Label>,
     },
     /// Send money to another account.
@@ -102,11 +101,11 @@ fn withdrawal() -> Note {
 }
 
 /// What can have happened to an account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum BankAccountEvent {
     /// The account was opened.
-    #[schemars(extend("x-command" = "Open"))]
+    #[described(command = "Open")]
     AccountOpened {
         /// Whose account it is.
         account_holder_id: Label,
@@ -116,7 +115,7 @@ pub enum BankAccountEvent {
         currency: Currency,
     },
     /// Money was put in.
-    #[schemars(extend("x-command" = "Deposit"))]
+    #[described(command = "Deposit")]
     MoneyDeposited {
         /// How much.
         amount: Amount,
@@ -126,7 +125,7 @@ pub enum BankAccountEvent {
         description: Note,
     },
     /// Money was taken out.
-    #[schemars(extend("x-command" = "Withdraw"))]
+    #[described(command = "Withdraw")]
     MoneyWithdrawn {
         /// How much.
         amount: Amount,
@@ -136,7 +135,7 @@ pub enum BankAccountEvent {
         description: Note,
     },
     /// The account was closed.
-    #[schemars(extend("x-command" = "Close"))]
+    #[described(command = "Close")]
     AccountClosed {
         /// Why.
         reason: Note,
@@ -144,7 +143,7 @@ pub enum BankAccountEvent {
         closed_by: Label,
     },
     /// Money left for another account, and is pending.
-    #[schemars(extend("x-command" = "InitiateTransfer"))]
+    #[described(command = "InitiateTransfer")]
     TransferInitiated {
         /// The transfer's id.
         transfer_id: Label,
@@ -154,7 +153,7 @@ pub enum BankAccountEvent {
         amount: Amount,
     },
     /// Money came from another account.
-    #[schemars(extend("x-command" = "ReceiveTransfer"))]
+    #[described(command = "ReceiveTransfer")]
     TransferReceived {
         /// The transfer's id.
         transfer_id: Label,
@@ -166,13 +165,13 @@ pub enum BankAccountEvent {
         currency: Currency,
     },
     /// A pending transfer arrived.
-    #[schemars(extend("x-command" = "CompleteTransfer"))]
+    #[described(command = "CompleteTransfer")]
     TransferCompleted {
         /// The transfer's id.
         transfer_id: Label,
     },
     /// A pending transfer could not arrive, and its money came back.
-    #[schemars(extend("x-command" = "ReverseTransfer"))]
+    #[described(command = "ReverseTransfer")]
     TransferReversed {
         /// The transfer's id.
         transfer_id: Label,
@@ -184,7 +183,7 @@ pub enum BankAccountEvent {
 }
 
 /// An account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
     /// Whose account it is.
@@ -200,7 +199,7 @@ pub struct Account {
 }
 
 /// Whether an account can still be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Described)]
 pub enum AccountStatus {
     /// It can.
     Active,
@@ -209,7 +208,7 @@ pub enum AccountStatus {
 }
 
 /// Money on its way to another account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingTransfer {
     /// The account that it goes to.

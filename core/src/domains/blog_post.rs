@@ -4,7 +4,7 @@ use super::prelude::*;
 use crate::text::Label;
 
 /// What a post can be asked to do.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, Described)]
 #[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum BlogPostCommand {
     /// Write a new post; the actor becomes its author.
@@ -22,20 +22,20 @@ pub enum BlogPostCommand {
 }
 
 /// What can have happened to a post.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum BlogPostEvent {
     /// The post was written.
-    #[schemars(extend("x-command" = "Create"))]
+    #[described(command = "Create")]
     BlogPostCreated {
         /// What the post is called.
         title: Label,
     },
     /// The post became public.
-    #[schemars(extend("x-command" = "Publish"))]
+    #[described(command = "Publish")]
     BlogPostPublished {},
     /// The post got another title.
-    #[schemars(extend("x-command" = "ChangeTitle"))]
+    #[described(command = "ChangeTitle")]
     BlogPostTitleChanged {
         /// What the post is called from now on.
         title: Label,
@@ -43,7 +43,7 @@ pub enum BlogPostEvent {
 }
 
 /// A post.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
 #[serde(rename_all = "camelCase")]
 pub struct Post {
     /// The actor who wrote it.
@@ -52,7 +52,6 @@ pub struct Post {
     pub title: Label,
     /// True once it was published; absent before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "bool")]
     pub is_public: Option<bool>,
 }
 

@@ -4,7 +4,7 @@ use super::prelude::*;
 use crate::text::{Email, Label, Note};
 
 /// What a customer can be asked to do.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, Described)]
 #[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum CustomerCommand {
     /// Take in a new customer.
@@ -29,11 +29,11 @@ pub enum CustomerCommand {
 }
 
 /// What can have happened to a customer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum CustomerEvent {
     /// The customer was taken in.
-    #[schemars(extend("x-command" = "Register"))]
+    #[described(command = "Register")]
     CustomerRegistered {
         /// Where mail reaches the customer.
         email: Email,
@@ -41,7 +41,7 @@ pub enum CustomerEvent {
         name: Label,
     },
     /// The address changed.
-    #[schemars(extend("x-command" = "UpdateEmail"))]
+    #[described(command = "UpdateEmail")]
     CustomerEmailUpdated {
         /// The address before.
         old_email: Email,
@@ -49,18 +49,18 @@ pub enum CustomerEvent {
         new_email: Email,
     },
     /// The customer was suspended.
-    #[schemars(extend("x-command" = "Suspend"))]
+    #[described(command = "Suspend")]
     CustomerSuspended {
         /// Why.
         reason: Note,
     },
     /// The customer is active again.
-    #[schemars(extend("x-command" = "Reactivate"))]
+    #[described(command = "Reactivate")]
     CustomerReactivated {},
 }
 
 /// A customer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
 #[serde(rename_all = "camelCase")]
 pub struct Person {
     /// Where mail reaches the customer.
@@ -71,12 +71,11 @@ pub struct Person {
     pub status: CustomerStatus,
     /// Why not; only while suspended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Note")]
     pub suspension_reason: Option<Note>,
 }
 
 /// Whether we deal with a customer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Described)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum CustomerStatus {
     /// We do.

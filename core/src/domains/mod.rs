@@ -14,8 +14,8 @@ mod prelude {
     pub(super) use crate::{
         aggregate::{Aggregate, Context, Once, fingerprint},
         error::{Problem, Rejection},
+        schema::Described,
     };
-    pub(super) use schemars::JsonSchema;
     pub(super) use serde::{Deserialize, Serialize};
 }
 

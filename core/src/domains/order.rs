@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// What an order can be asked to do.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, Described)]
 #[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum OrderCommand {
     /// Place a new order.
@@ -15,7 +15,7 @@ pub enum OrderCommand {
         /// Who orders.
         customer_id: Label,
         /// What is ordered: one item at least.
-        #[schemars(length(min = 1))]
+        #[described(min_items = 1)]
         items: Vec<Item>,
     },
     /// Order one thing more.
@@ -32,11 +32,11 @@ pub enum OrderCommand {
 }
 
 /// What can have happened to an order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
 #[serde(rename_all_fields = "camelCase")]
 pub enum OrderEvent {
     /// The order was placed.
-    #[schemars(extend("x-command" = "Create"))]
+    #[described(command = "Create")]
     OrderCreated {
         /// Who orders.
         customer_id: Label,
@@ -44,7 +44,7 @@ pub enum OrderEvent {
         items: Vec<Item>,
     },
     /// One thing more was ordered.
-    #[schemars(extend("x-command" = "AddItem"))]
+    #[described(command = "AddItem")]
     OrderItemAdded {
         /// What is ordered.
         product_id: Label,
@@ -54,12 +54,12 @@ pub enum OrderEvent {
         price: Price,
     },
     /// The order was accepted.
-    #[schemars(extend("x-command" = "Confirm"))]
+    #[described(command = "Confirm")]
     OrderConfirmed {},
 }
 
 /// One line of an order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
     /// What is ordered.
@@ -71,7 +71,7 @@ pub struct Item {
 }
 
 /// An order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
 #[serde(rename_all = "camelCase")]
 pub struct Purchase {
     /// Who orders.
@@ -85,7 +85,7 @@ pub struct Purchase {
 }
 
 /// Whether an order was accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Described)]
 #[serde(rename_all = "lowercase")]
 pub enum OrderStatus {
     /// Items can still be added.
