@@ -7,6 +7,12 @@
 //! The log is a DynamoDB export (gzip or plain), lines of JSON or one JSON array. Without an id it is the first
 //! stream. Whatever is wrong in the log goes to standard error.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "an example is a shell around the core"
+)]
+
 use rewound_core::import::EventLog;
 use std::{
     env,

@@ -27,7 +27,9 @@ try {
       await page.getByRole("heading", { name: /State at version/ }).waitFor();
       await shoot("first");
       await page.getByRole("option", { name: "TransferInitiated" }).click();
+      await page.getByRole("button", { name: "balance", exact: true }).click();
       await shoot("past");
+      await page.getByRole("button", { name: "Close the question" }).click();
       await page.getByRole("button", { name: "Send a command" }).click();
       await page.getByRole("radio", { name: "InitiateTransfer" }).check();
       await page.getByLabel("Amount").fill("25000");
@@ -44,6 +46,9 @@ try {
         await page.locator("#scrubber").press("End");
         await shoot("import");
       }
+      await page.getByRole("button", { name: "Settings" }).click();
+      await page.getByText("Start over…").click();
+      await shoot("menu");
       await page.close();
     }
   }
