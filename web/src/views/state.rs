@@ -108,12 +108,26 @@ fn row(app: App, row: &Row) -> impl IntoView + use<> {
             </td>
             <th scope="row" style=format!("--depth:{}", row.depth)>
                 <button type="button" class="ask" aria-pressed=asked title="Why? Which events changed it" on:click=ask>
-                    {row.name.clone()}
+                    {breakable(&row.name)}
                 </button>
             </th>
             <td class="value">{value} {was}</td>
         </tr>
     }
+}
+
+/// A name in camel case, which may break before each of its capitals.
+fn breakable(name: &str) -> impl IntoView + use<> {
+    let starts = name.char_indices().filter(|(at, letter)| *at > 0 && letter.is_ascii_uppercase());
+    let ends: Vec<usize> = starts.map(|(at, _)| at).chain([name.len()]).collect();
+    let mut start = 0;
+    let parts = ends.into_iter().map(|end| {
+        let part = name.get(start..end).unwrap_or_default().to_owned();
+        let before = (start > 0).then(|| view! { <wbr /> });
+        start = end;
+        view! { {before} {part} }
+    });
+    parts.collect_view()
 }
 
 fn meta(meta: &[(&'static str, String)]) -> impl IntoView + use<> {
