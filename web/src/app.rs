@@ -6,7 +6,7 @@ use crate::{
     import::{self, Progress},
     keep::{self, Trouble, files, journal::Journal, settings},
     tree,
-    workspace::{SendOrder, Source, StreamKey, Summary, Workspace},
+    workspace::{Log, SendOrder, Source, StreamKey, Summary, Workspace},
 };
 use leptos::prelude::*;
 use rewound_core::{
@@ -177,7 +177,8 @@ impl App {
         put("actor", self.actor.get_untracked());
         put("json", self.json.get_untracked().to_string());
         if let Some(key) = self.selected.get_untracked() {
-            let file = self.workspace.with_value(|workspace| workspace.file(key.source));
+            let file =
+                self.workspace.try_update_value(|workspace| workspace.log(key.source)?.kept_as).flatten();
             if let Some(file) = file {
                 put("file", file.to_string());
             }
@@ -194,7 +195,10 @@ impl App {
     fn resume(self, left: &Left) {
         let source = match left.file {
             None => Some(Source::Own),
-            Some(file) => self.workspace.with_value(|workspace| workspace.log(file)),
+            Some(file) => self.workspace.with_value(|workspace| {
+                let log = workspace.logs().find(|(_, log)| log.kept_as == Some(file));
+                log.map(|(number, _)| Source::Log(number))
+            }),
         };
         let wanted = source.and_then(|source| {
             let key = StreamKey { source, aggregate: left.aggregate.clone(), id: left.id.clone() };
@@ -215,7 +219,9 @@ impl App {
                 for (number, file) in kept {
                     match self.read(&file).await {
                         Ok(log) => {
-                            self.workspace.update_value(|workspace| drop(workspace.add(log, Some(number))));
+                            self.workspace.update_value(|workspace| {
+                                drop(workspace.add(file.name(), log, Some(number)))
+                            });
                             self.importing.set(Importing::Idle);
                         }
                         Err(message) => self.importing.set(Importing::Failed { name: file.name(), message }),
@@ -287,11 +293,40 @@ impl App {
         });
     }
 
-    /// What there is, in words, for the one who is about to remove it.
-    pub(crate) fn inventory(self) -> String {
+    /// Removes a log, and its file from the browser's storage.
+    pub(crate) fn remove(self, number: u32) {
+        let log = self.workspace.try_update_value(|workspace| workspace.remove(number)).flatten();
+        self.refresh();
+        let is_open =
+            self.selected.read_untracked().as_ref().is_some_and(|key| key.source == Source::Log(number));
+        let first = self.streams.read_untracked().first().map(|stream| stream.key.clone());
+        if let (true, Some(first)) = (is_open, first) {
+            self.open(first);
+        }
+        let Some(Log { name, kept_as: Some(kept_as), .. }) = log else { return };
+        spawn_local(async move {
+            if let Err(error) = files::remove(kept_as).await {
+                self.not_kept(&format!("the removal of {name}"), &host::said(&error));
+            }
+        });
+    }
+
+    /// How many streams of one's own there are, in words.
+    pub(crate) fn own(self) -> String {
         let own = self.streams.read().iter().filter(|stream| stream.key.source == Source::Own).count();
-        let logs = self.workspace.with_value(Workspace::logs);
-        format!("{} of your own and {}", format::count(own, "stream"), format::count(logs, "imported file"))
+        format::count(own, "stream")
+    }
+
+    /// What was imported: the number of each log, the name of its file, and what it holds in words.
+    pub(crate) fn imports(self) -> Vec<(u32, String, String)> {
+        self.streams.track();
+        self.workspace.with_value(|workspace| {
+            let logs = workspace.logs().map(|(number, log)| {
+                let events = format::count(log.events.len(), "event");
+                (number, log.name.clone(), events)
+            });
+            logs.collect()
+        })
     }
 
     fn not_kept(self, what: &str, error: &str) {
@@ -452,7 +487,7 @@ impl App {
             return self.importing.set(Importing::Failed { name, message });
         }
         let mut first = None;
-        self.workspace.update_value(|workspace| first = workspace.add(log, None));
+        self.workspace.update_value(|workspace| first = workspace.add(name.clone(), log, None));
         self.filter.set(String::new());
         self.refresh();
         if let Some(first) = first.clone() {
@@ -472,7 +507,11 @@ impl App {
             (first, self.workspace.with_value(|workspace| workspace.journal.writes()))
         {
             match files::add(&file).await {
-                Ok(number) => self.workspace.update_value(|workspace| workspace.kept(first.source, number)),
+                Ok(number) => self.workspace.update_value(|workspace| {
+                    if let Some(log) = workspace.log(first.source) {
+                        log.kept_as = Some(number);
+                    }
+                }),
                 Err(error) => self.not_kept(&name, &host::said(&error)),
             }
         }

@@ -11,21 +11,24 @@ use rewound_core::{
     time::Millis,
     timeline::Timeline,
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Every stream that the page knows.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     pub(crate) journal: Journal,
-    logs: Vec<Log>,
+    logs: BTreeMap<u32, Log>,
 }
 
+/// What was read from a file.
 #[derive(Debug)]
-struct Log {
-    events: EventLog,
+pub(crate) struct Log {
+    /// The file's name.
+    pub(crate) name: String,
+    pub(crate) events: EventLog,
     summaries: Vec<Arc<Summary>>,
     /// The number under which its file is kept, once it is.
-    kept_as: Option<u32>,
+    pub(crate) kept_as: Option<u32>,
 }
 
 /// Where a stream comes from.
@@ -34,7 +37,7 @@ pub(crate) enum Source {
     /// Commands made it here.
     Own,
     /// It was read from a file, the n-th of this visit: it can be replayed and not changed.
-    Log(usize),
+    Log(u32),
 }
 
 /// Which stream.
@@ -83,7 +86,7 @@ impl Workspace {
         if journal.memory().streams().next().is_none() && journal.unreadable().is_empty() {
             demo::tell(&mut journal);
         }
-        Self { journal, logs: Vec::new() }
+        Self { journal, logs: BTreeMap::new() }
     }
 
     /// Every stream: own ones by kind and age, then the logs in the order of their files.
@@ -95,7 +98,7 @@ impl Workspace {
                 Some(Arc::new(Summary::new(Source::Own, stored.events.first()?, stored.events.last()?)))
             }));
         }
-        all.extend(self.logs.iter().flat_map(|log| log.summaries.iter().cloned()));
+        all.extend(self.logs.values().flat_map(|log| log.summaries.iter().cloned()));
         all
     }
 
@@ -107,13 +110,14 @@ impl Workspace {
                 let stored = self.journal.memory().stream(&key.aggregate, &key.id)?;
                 Some(Timeline::new(domain, &key.id, stored.events.clone()))
             }
-            Source::Log(number) => self.logs.get(number)?.events.timeline(&key.id),
+            Source::Log(number) => self.logs.get(&number)?.events.timeline(&key.id),
         }
     }
 
-    /// Takes in a log, whose file may be kept under a number; gives its first stream.
-    pub(crate) fn add(&mut self, events: EventLog, kept_as: Option<u32>) -> Option<StreamKey> {
-        let source = Source::Log(self.logs.len());
+    /// Takes in a log from a file of that name, which may be kept under a number; gives its first stream.
+    pub(crate) fn add(&mut self, name: String, events: EventLog, kept_as: Option<u32>) -> Option<StreamKey> {
+        let number = self.logs.last_key_value().map_or(0, |(last, _)| last + 1);
+        let source = Source::Log(number);
         let summaries = events.streams().iter().filter_map(|stream| {
             let events = stream.events();
             let (first, last) = (events.clone().next()?, events.last()?);
@@ -121,35 +125,26 @@ impl Workspace {
         });
         let summaries: Vec<_> = summaries.collect();
         let first = summaries.first().map(|summary| summary.key.clone());
-        self.logs.push(Log { events, summaries, kept_as });
+        self.logs.insert(number, Log { name, events, summaries, kept_as });
         first
     }
 
-    /// The number under which a stream's file is kept.
-    pub(crate) fn file(&self, source: Source) -> Option<u32> {
+    /// The logs, in the order in which they came, each with its number.
+    pub(crate) fn logs(&self) -> impl Iterator<Item = (u32, &Log)> {
+        self.logs.iter().map(|(number, log)| (*number, log))
+    }
+
+    /// The log that a stream comes from.
+    pub(crate) fn log(&mut self, source: Source) -> Option<&mut Log> {
         match source {
             Source::Own => None,
-            Source::Log(number) => self.logs.get(number)?.kept_as,
+            Source::Log(number) => self.logs.get_mut(&number),
         }
     }
 
-    /// The file of a log is kept now, under this number.
-    pub(crate) fn kept(&mut self, source: Source, number: u32) {
-        if let Source::Log(log) = source
-            && let Some(log) = self.logs.get_mut(log)
-        {
-            log.kept_as = Some(number);
-        }
-    }
-
-    /// The log whose file is kept under a number.
-    pub(crate) fn log(&self, file: u32) -> Option<Source> {
-        self.logs.iter().position(|log| log.kept_as == Some(file)).map(Source::Log)
-    }
-
-    /// How many logs there are.
-    pub(crate) fn logs(&self) -> usize {
-        self.logs.len()
+    /// Puts a log away.
+    pub(crate) fn remove(&mut self, number: u32) -> Option<Log> {
+        self.logs.remove(&number)
     }
 
     /// Runs a command against the store, now.

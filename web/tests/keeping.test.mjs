@@ -31,6 +31,9 @@ async function reload(page) {
   await shown(page);
 }
 
+const bird =
+  '{"eventId":"015DNX0QK2KAWQ8CPJD949VE01","eventName":"Seen","aggregateName":"Bird","aggregateId":"owl","aggregateVersion":1,"actorId":"u"}';
+
 const remove = async (page) => {
   await page.getByRole("button", { name: "Settings" }).click();
   await page.getByText("Start over…").click();
@@ -123,6 +126,27 @@ test("an import is kept as the bytes that it was, and read again", async (contex
   await page.getByText("1,439", { exact: true }).waitFor();
   await message().getByText("Drag the slider").waitFor();
   assert.equal(await trouble().innerText(), "");
+
+  // One import can go alone.
+  await importFile({ name: "one.ndjson", mimeType: "", buffer: Buffer.from(bird) });
+  await page.getByText("1,440", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: `Remove ${file.name}` }).press("Enter");
+  await page.getByText("6", { exact: true }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), "menu");
+  await page.keyboard.press("Escape");
+  await page.getByRole("heading", { name: "owl" }).waitFor();
+  await page.waitForFunction(async () => {
+    const { promise, resolve } = Promise.withResolvers();
+    indexedDB.open("rewound").onsuccess = ({ target }) => {
+      const keys = target.result.transaction("files").objectStore("files").getAllKeys();
+      keys.onsuccess = () => (target.result.close(), resolve(keys.result.length === 1));
+    };
+    return promise;
+  });
+  await reload(page);
+  await page.getByRole("heading", { name: "owl" }).waitFor();
+  assert.deepEqual(await files(page), [["one.ndjson", Buffer.from(bird).toString("base64")]]);
 
   await remove(page);
   await isAt(8, 8);

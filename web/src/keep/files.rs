@@ -38,6 +38,16 @@ pub(crate) async fn all() -> Result<Vec<(u32, File)>, JsValue> {
     Ok(all.filter_map(|(number, file)| Some((read(&number), file.dyn_into().ok()?))).collect())
 }
 
+/// Forgets a file.
+///
+/// # Errors
+/// What the browser says.
+pub(crate) async fn remove(number: u32) -> Result<(), JsValue> {
+    let files = open(IdbTransactionMode::Readwrite).await?;
+    done(&files.delete(&number.into())?).await?;
+    written(&files).await
+}
+
 /// Forgets every file.
 ///
 /// # Errors

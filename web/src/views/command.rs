@@ -2,6 +2,7 @@
 
 use super::{
     erased::{click, flag, maybe, part, parts, text, value, word},
+    focus,
     icon::{CLOSE, Icon, SEND},
 };
 use crate::{
@@ -356,14 +357,6 @@ fn Body(form: Form) -> impl IntoView {
                 {name}
             </button>
         </div>
-    }
-}
-
-fn focus<E>(found: Result<Option<web_sys::Element>, E>) {
-    use wasm_bindgen::JsCast;
-    let element = found.ok().flatten();
-    if let Some(element) = element.as_ref().and_then(|element| element.dyn_ref::<web_sys::HtmlElement>()) {
-        drop(element.focus());
     }
 }
 

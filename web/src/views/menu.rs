@@ -1,8 +1,9 @@
-//! What a person sets once: the colours, and a fresh start.
+//! What a person sets once: the colours, what is to go, and a fresh start.
 
 use super::{
-    erased::{click, flag, text, value},
-    icon::{Icon, MORE},
+    erased::{click, flag, part, text, value},
+    focus,
+    icon::{CLOSE, Icon, MORE},
 };
 use crate::app::App;
 use leptos::prelude::*;
@@ -37,12 +38,16 @@ pub(crate) fn Menu(app: App) -> impl IntoView {
         <button type="button" class="round" aria-label="Settings" title="Settings" popovertarget="menu">
             <Icon path=MORE />
         </button>
-        <div id="menu" class="menu" popover="auto" role="dialog" aria-label="Settings">
+        <div id="menu" class="menu" popover="auto" role="dialog" aria-label="Settings" tabindex="-1">
             <fieldset class="choice">
                 <legend>"Colours"</legend>
                 <div class="chips">{themes.collect_view()}</div>
             </fieldset>
-            <p class="about">"Nothing leaves this browser. It holds " {text(move || app.inventory())} "."</p>
+            <p class="about">
+                "Nothing leaves this browser. It holds " {text(move || app.own())} " of your own"
+                {text(move || if app.imports().is_empty() { "." } else { ", and these imports:" }.to_owned())}
+            </p>
+            <ul class="files">{part(move || app.imports().into_iter().map(|file| import(app, file)).collect_view())}</ul>
             <details>
                 <summary>"Start over…"</summary>
                 <p class="about">
@@ -59,5 +64,24 @@ pub(crate) fn Menu(app: App) -> impl IntoView {
                 </button>
             </details>
         </div>
+    }
+}
+
+/// A file that was imported, to be removed.
+fn import(app: App, (number, name, events): (u32, String, String)) -> impl IntoView + use<> {
+    let remove = click(move || {
+        app.remove(number);
+        // The button goes; the focus stays in the menu.
+        focus(document().query_selector("#menu"));
+    });
+    let label = format!("Remove {name}");
+    view! {
+        <li>
+            <span class="name" title=name.clone()>{name.clone()}</span>
+            <span class="tally">{events}</span>
+            <button type="button" class="round" aria-label=label on:click=remove>
+                <Icon path=CLOSE />
+            </button>
+        </li>
     }
 }

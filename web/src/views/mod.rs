@@ -80,3 +80,12 @@ fn listed(files: Option<FileList>) -> Vec<web_sys::File> {
     let files = files.as_ref();
     files.map_or(0..0, |files| 0..files.length()).filter_map(|index| files?.get(index)).collect()
 }
+
+/// Gives the focus to what was found.
+fn focus<E>(found: Result<Option<web_sys::Element>, E>) {
+    use wasm_bindgen::JsCast;
+    let element = found.ok().flatten();
+    if let Some(element) = element.as_ref().and_then(|element| element.dyn_ref::<web_sys::HtmlElement>()) {
+        drop(element.focus());
+    }
+}
