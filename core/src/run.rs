@@ -117,6 +117,8 @@ pub struct CommandRun {
     fresh: bool,
     /// Whether the store said that nothing is recorded under any key.
     keys_are_free: bool,
+    /// Where the last page of events ended.
+    cursor: Option<String>,
     /// How many commits met a conflict.
     conflicts: u32,
     /// How often the request in hand was sent again.
@@ -170,6 +172,7 @@ impl CommandRun {
             phase: Phase::Start,
             fresh: false,
             keys_are_free: false,
+            cursor: None,
             conflicts: 0,
             resent: 0,
             lost: false,
@@ -219,13 +222,17 @@ impl CommandRun {
         Step::Ask(match phase {
             Phase::Start | Phase::Load => Request::Load { aggregate, id },
             Phase::Catch(instance, _) | Phase::Repeat(_, instance, _) => {
-                Request::Events { aggregate, id, after: instance.version(), limit: PAGE }
+                let (after, cursor) = (instance.version(), self.cursor.clone());
+                Request::Events { aggregate, id, after, cursor, limit: PAGE }
             }
             Phase::Clock(instance) => {
-                Request::Events { aggregate, id, after: instance.version().saturating_sub(1), limit: 1 }
+                let after = instance.version().saturating_sub(1);
+                Request::Events { aggregate, id, after, cursor: None, limit: 1 }
             }
             Phase::Commit(commit) => Request::Commit(commit.clone()),
-            Phase::Own(commit, _) => Request::Events { aggregate, id, after: commit.expected, limit: 1 },
+            Phase::Own(commit, _) => {
+                Request::Events { aggregate, id, after: commit.expected, cursor: None, limit: 1 }
+            }
             Phase::Record(_, index) => {
                 let key = self.keys.get(*index).map(|(key, _)| key.clone()).unwrap_or_default();
                 Request::Record { key, now: self.sender.now }
@@ -277,7 +284,10 @@ impl CommandRun {
                         "the store says version {version} of {} and holds the events up to {before}",
                         self.id
                     )),
-                    Ok(instance) => Phase::Catch(instance, version),
+                    Ok(instance) => {
+                        self.cursor = page.next;
+                        Phase::Catch(instance, version)
+                    }
                     Err(error) => Phase::Done(Err(error.into())),
                 }
             }
@@ -304,6 +314,7 @@ impl CommandRun {
             (Phase::Record(..), Answer::Record(Some(record))) => self.repeat(record),
             (Phase::Record(result, index), Answer::Record(None)) => self.look_up(result, index + 1),
             (Phase::Repeat(record, instance, events), Answer::Events(page)) => {
+                self.cursor = page.next;
                 self.repeated(record, instance, events, page.items)
             }
             _ => failed("the store answered something that was not asked".to_owned()),
@@ -321,6 +332,7 @@ impl CommandRun {
         let resumed = snapshot.and_then(|snapshot| self.resume(&snapshot));
         let instance = resumed.unwrap_or_else(|| self.domain.start(&self.id));
         if instance.version() < loaded.version {
+            self.cursor = None;
             Phase::Catch(instance, loaded.version)
         } else {
             self.decide(instance)
@@ -357,6 +369,7 @@ impl CommandRun {
             expires_at: *expires_at,
         };
         let records = self.keys.iter().map(record).collect();
+        let before = instance.snapshot().map(|snapshot| snapshot.state);
         // What cannot be reduced is never written.
         let snapshot = match apply_all(instance, &events) {
             Ok(instance) => instance.snapshot(),
@@ -365,6 +378,8 @@ impl CommandRun {
         let Some(snapshot) = snapshot else {
             return failed(format!("{} has no state after its first event", self.id));
         };
+        let names = before.into_iter().flatten().map(|(name, _)| name);
+        let removed = names.filter(|name| !snapshot.state.contains_key(name)).collect();
         self.lost = false;
         Phase::Commit(Box::new(Commit {
             aggregate: self.domain.name().to_owned(),
@@ -372,6 +387,7 @@ impl CommandRun {
             expected: version,
             events,
             snapshot,
+            removed,
             records,
             now: self.sender.now,
         }))
@@ -421,6 +437,7 @@ impl CommandRun {
     }
 
     fn repeat(&mut self, record: Record) -> Phase {
+        self.cursor = None;
         if record.hash == self.hash() {
             return Phase::Repeat(record, self.domain.start(&self.id), Vec::new());
         }

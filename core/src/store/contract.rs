@@ -111,6 +111,7 @@ impl Draft {
     /// A commit of these commands' events, which are taken to be written.
     fn commit(&mut self, commands: &[(&str, Value)]) -> Result<Commit, String> {
         let expected = self.now.version();
+        let before = self.now.snapshot().map(|snapshot| snapshot.state).unwrap_or_default();
         let mut events = Vec::new();
         for (name, fields) in commands {
             let by = Sender {
@@ -126,12 +127,15 @@ impl Draft {
             events.extend(new);
         }
         self.events.extend(events.iter().cloned());
+        let snapshot = self.now.snapshot().ok_or("the suite's commit has no state")?;
+        let removed = before.keys().filter(|name| !snapshot.state.contains_key(*name)).cloned().collect();
         Ok(Commit {
             aggregate: self.domain.name().to_owned(),
             id: self.now.id().to_owned(),
             expected,
             events,
-            snapshot: self.now.snapshot().ok_or("the suite's commit has no state")?,
+            snapshot,
+            removed,
             records: Vec::new(),
             now: 1_700_000_000_000,
         })
@@ -143,7 +147,7 @@ impl Draft {
         let loaded = load(ask, aggregate, id).await?;
         let version = self.now.version();
         ensure!(loaded.version == version, "expected version {version} of {id}, found {}", loaded.version);
-        let Page { items, next } = events(ask, aggregate, id, 0, 2_000).await?;
+        let Page { items, next } = events(ask, aggregate, id, (0, None), 2_000).await?;
         ensure!(next.is_none(), "expected all {version} events of {id} in one page, found a next one");
         let values = |events: &[Event]| -> Vec<String> {
             events.iter().map(|event| canonical(&Value::Object(event.fields()))).collect()
@@ -203,10 +207,11 @@ async fn events(
     ask: &mut impl AsyncFnMut(Request) -> Reply,
     aggregate: &str,
     id: &str,
-    after: u64,
+    (after, cursor): (u64, Option<String>),
     limit: usize,
 ) -> Result<Page<Event>, String> {
-    let request = Request::Events { aggregate: aggregate.to_owned(), id: id.to_owned(), after, limit };
+    let (aggregate, id) = (aggregate.to_owned(), id.to_owned());
+    let request = Request::Events { aggregate, id: id.clone(), after, cursor, limit };
     match answer(ask, request).await? {
         Answer::Events(page) => Ok(page),
         other => Err(format!("expected the events of {id}, found {other:?}")),
@@ -246,7 +251,7 @@ async fn refused(ask: &mut impl AsyncFnMut(Request) -> Reply, new: Commit, at: u
 async fn what_is_absent_is_empty(ask: &mut impl AsyncFnMut(Request) -> Reply, id: &str) -> Outcome {
     let loaded = load(ask, "BankAccount", id).await?;
     ensure!(loaded == Loaded::default(), "expected nothing, found {loaded:?}");
-    let page = events(ask, "BankAccount", id, 0, 10).await?;
+    let page = events(ask, "BankAccount", id, (0, None), 10).await?;
     ensure!(page.items.is_empty() && page.next.is_none(), "expected no events, found {page:?}");
     let none = record(ask, id, 0).await?;
     ensure!(none.is_none(), "expected no record, found {none:?}");
@@ -272,13 +277,14 @@ async fn events_come_in_pages(ask: &mut impl AsyncFnMut(Request) -> Reply, id: &
         written(ask, many).await?;
     }
     account.check(ask).await?;
-    let (mut after, mut found) = (7, Vec::new());
+    let (mut after, mut cursor, mut found) = (7, None, Vec::new());
     loop {
-        let page = events(ask, "BankAccount", id, after, 50).await?;
+        let page = events(ask, "BankAccount", id, (after, cursor), 50).await?;
         ensure!(page.items.len() <= 50, "expected 50 events at the most, found {}", page.items.len());
         found.extend(page.items.iter().map(Event::version));
         after = found.last().copied().unwrap_or(after);
-        if page.next.is_none() {
+        cursor = page.next;
+        if cursor.is_none() {
             break;
         }
         ensure!(!page.items.is_empty(), "a page without events has a next one");
@@ -593,11 +599,12 @@ mod tests {
             _ => None,
         });
         fails("events_come_in_pages", |store, request| match request {
-            Request::Events { aggregate, id, after, limit: 50 } => {
+            Request::Events { aggregate, id, after, limit: 50, .. } => {
                 let request = Request::Events {
                     aggregate: aggregate.clone(),
                     id: id.clone(),
                     after: *after,
+                    cursor: None,
                     limit: 49,
                 };
                 match store.answer(&request).result {

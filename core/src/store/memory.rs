@@ -161,7 +161,7 @@ impl Store for MemoryStore {
     fn answer(&mut self, request: &Request) -> Reply {
         Reply::one(match request {
             Request::Load { aggregate, id } => Ok(Answer::Loaded(self.loaded(aggregate, id))),
-            Request::Events { aggregate, id, after, limit } => {
+            Request::Events { aggregate, id, after, limit, .. } => {
                 let events = self.stream(aggregate, id).map_or(&[][..], |stored| &stored.events);
                 // Versions run from 1: the event behind version n stands at index n.
                 let known = usize::try_from(*after).unwrap_or(usize::MAX).min(events.len());

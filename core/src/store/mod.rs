@@ -39,6 +39,9 @@ pub enum Request {
         id: String,
         /// Only those behind this version; 0 for all.
         after: u64,
+        /// Where the page before ended, as it said in [`Page::next`]: a store that cannot find a version by
+        /// its number goes on from there.
+        cursor: Option<String>,
         /// How many at the most.
         limit: usize,
     },
@@ -77,6 +80,8 @@ pub struct Commit {
     pub events: Vec<Event>,
     /// The state after them.
     pub snapshot: Snapshot,
+    /// The fields of the state before that are gone in it.
+    pub removed: Vec<String>,
     /// What is recorded under keys: the caller's idempotency key and the name of a command that takes effect
     /// once, if it has them. Where a key is taken, nothing is written.
     pub records: Vec<Record>,
