@@ -4,6 +4,7 @@
 //! does one thing, in a module of its own.
 
 mod bench;
+mod dynamodb;
 mod play;
 mod run;
 mod setup;
@@ -46,6 +47,12 @@ const VERBS: &[Verb] = &[
         flags: "",
         about: "each WebAssembly artefact against its budget; over budget fails",
         run: size::run,
+    },
+    Verb {
+        name: "dynamodb",
+        flags: "[--port N]",
+        about: "an embedded DynamoDB on loopback, with the tables",
+        run: dynamodb::run,
     },
 ];
 

@@ -12,6 +12,9 @@ use lexopt::{Arg, ValueExt};
 use crate::run::{command, root, run as run_command, run_reading, time};
 use crate::{setup, size};
 
+/// The packages that are built for this machine.
+const NATIVE: &str = "-p rewound-core -p rewound-derive -p rewound-dynamodb -p xtask";
+
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
     Core,
@@ -33,7 +36,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "Lints, this machine", parts: &[Core], run: lints },
     Stage { name: "Lints, WebAssembly", parts: &[Core, Web], run: wasm_lints },
     Stage { name: "Documentation", parts: &[Core, Web], run: documentation },
-    Stage { name: "Tests of core and of this tool", parts: &[Core], run: rust_tests },
+    Stage { name: "Tests of core, on DynamoDB, and of this tool", parts: &[Core], run: rust_tests },
     Stage { name: "Playground", parts: &[Web], run: playground },
     Stage { name: "Rust tests in the browser", parts: &[Web], run: rust_browser_tests },
     Stage { name: "Tests of the page in the browser", parts: &[Web], run: browser_tests },
@@ -105,7 +108,7 @@ impl Run {
 fn rust_formatting(run: &mut Run) -> Result<()> {
     let packages = match run.only {
         None => "--all",
-        Some(Core) => "-p rewound-core -p rewound-derive -p xtask",
+        Some(Core) => NATIVE,
         Some(Web) => "-p rewound-web",
     };
     run_command(&mut command(&format!("cargo fmt --check {packages}")), "Run `cargo fmt --all`.")
@@ -120,7 +123,7 @@ fn page_formatting(_: &mut Run) -> Result<()> {
 }
 
 fn lints(_: &mut Run) -> Result<()> {
-    lint("--all-targets -p rewound-core -p rewound-derive -p xtask")
+    lint(&format!("--all-targets {NATIVE}"))
 }
 
 fn wasm_lints(run: &mut Run) -> Result<()> {
@@ -150,7 +153,7 @@ fn documentation(run: &mut Run) -> Result<()> {
         )
     };
     if run.includes(Core) {
-        document("-p rewound-core -p rewound-derive -p xtask")?;
+        document(NATIVE)?;
     }
     if run.includes(Web) {
         setup::wasm_target()?;
@@ -162,7 +165,7 @@ fn documentation(run: &mut Run) -> Result<()> {
 /// This tool's tests also guard the core's boundary, so they belong to it.
 fn rust_tests(run: &mut Run) -> Result<()> {
     run.tests(
-        &mut command("cargo test --locked --no-fail-fast -p rewound-core -p rewound-derive -p xtask"),
+        &mut command(&format!("cargo test --locked --no-fail-fast {NATIVE}")),
         "The failed tests are named above.",
     )
 }

@@ -1,0 +1,555 @@
+//! A store's request as calls of DynamoDB's HTTP API, and its reply from their answers.
+
+use super::{Call, Layout, MAX_ITEM, MAX_TRANSACTION, error, item};
+use crate::{
+    aggregate::Meta,
+    attribute::item_to_json,
+    domain::Snapshot,
+    error::Issue,
+    event::Event,
+    store::{Answer, Commit, Cost, Failure, Loaded, Page, Record, Reply, Request},
+    time::{Millis, parse_iso, to_iso},
+    value::{Object, below},
+};
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+use sha2::{Digest, Sha256};
+
+/// One request on its way, as a state machine: it asks for calls and never makes them.
+///
+/// ```
+/// use rewound_core::{dynamodb::{Layout, Rows, exchange::{Exchange, Next}}, store::{Answer, Request}};
+/// let rows = Rows { table: "accounts".into(), fingerprint: 0 };
+/// let aggregates = [("BankAccount".to_owned(), rows)].into();
+/// let layout = Layout { events: "events".into(), helpers: "helpers".into(), aggregates };
+/// let load = Request::Load { aggregate: "BankAccount".into(), id: "a1".into() };
+/// let (mut exchange, next) = Exchange::new(&layout, load);
+/// let Next::Send(call) = next else { panic!() };
+/// assert_eq!(call.target, "DynamoDB_20120810.GetItem");
+/// // … the shell signs and sends it, and hands back what came:
+/// let Next::Done(reply) = exchange.answered(200, b"{}") else { panic!() };
+/// assert_eq!(reply.result, Ok(Answer::Loaded(Default::default())));
+/// ```
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    layout: &'a Layout,
+    request: Request,
+    /// The events found so far.
+    found: Vec<Event>,
+    cost: Cost,
+}
+
+/// What an exchange needs next.
+#[derive(Debug, PartialEq)]
+pub enum Next {
+    /// Make this call, and come back with its [answer](Exchange::answered), or [without](Exchange::lost).
+    Send(Call),
+    /// It is over.
+    Done(Reply),
+}
+
+/// What can stand in an answer, of whatever call.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, rename = "Item")]
+    item: Option<&'a RawValue>,
+    #[serde(borrow, rename = "Items", default)]
+    items: Vec<&'a RawValue>,
+    #[serde(borrow, rename = "LastEvaluatedKey")]
+    last: Option<&'a RawValue>,
+    #[serde(rename = "ConsumedCapacity")]
+    consumed: Option<Value>,
+    #[serde(borrow, rename = "CancellationReasons", default)]
+    reasons: Vec<Reason<'a>>,
+    #[serde(rename = "__type", default)]
+    code: String,
+    #[serde(alias = "Message", default)]
+    message: String,
+}
+
+/// Why an item kept a transaction from being written.
+#[derive(Deserialize)]
+struct Reason<'a> {
+    #[serde(rename = "Code", default)]
+    code: String,
+    #[serde(rename = "Message", default)]
+    message: Option<String>,
+    #[serde(borrow, rename = "Item")]
+    item: Option<&'a RawValue>,
+}
+
+type Found<T> = Result<T, Failure>;
+
+impl<'a> Exchange<'a> {
+    /// A request that was not sent yet, and what it needs first.
+    pub fn new(layout: &'a Layout, request: Request) -> (Self, Next) {
+        let mut exchange = Self { layout, request, found: Vec::new(), cost: Cost::default() };
+        let next = match exchange.first() {
+            Ok(call) => exchange.send(call),
+            Err(failure) => exchange.done(Err(failure)),
+        };
+        (exchange, next)
+    }
+
+    /// The answer to the last call: HTTP's status, and the body.
+    pub fn answered(&mut self, status: u16, body: &[u8]) -> Next {
+        let result = self.read(status, body);
+        match result {
+            Ok(Some(answer)) => self.done(Ok(answer)),
+            Ok(None) => {
+                let call = self.go_on(body);
+                match call {
+                    Ok(call) => self.send(call),
+                    Err(failure) => self.done(Err(failure)),
+                }
+            }
+            Err(failure) => self.done(Err(failure)),
+        }
+    }
+
+    /// No answer came to the last call: what it did is not known.
+    pub fn lost(&mut self) -> Next {
+        self.done(Err(Failure::Lost))
+    }
+
+    fn send(&mut self, call: Call) -> Next {
+        self.cost.requests += 1;
+        Next::Send(call)
+    }
+
+    fn done(&mut self, result: Found<Answer>) -> Next {
+        Next::Done(Reply { result, cost: std::mem::take(&mut self.cost) })
+    }
+
+    fn first(&self) -> Found<Call> {
+        match &self.request {
+            Request::Load { aggregate, id } => {
+                let key = json!({ "aggregateId": { "S": id } });
+                Ok(get(self.rows(aggregate)?, &key))
+            }
+            Request::Record { key, .. } => Ok(get(&self.layout.helpers, &record_key(key))),
+            Request::Events { cursor, .. } => {
+                let start = cursor.as_deref().filter(|cursor| !cursor.is_empty());
+                Ok(self.query(start.map(|event_id| json!({ "S": event_id }))))
+            }
+            Request::List { aggregate, cursor, limit } => {
+                let mut body = json!({
+                    "TableName": self.rows(aggregate)?,
+                    "ConsistentRead": true,
+                    "ProjectionExpression": "#n0, #n1, #n2, #n3",
+                    "ExpressionAttributeNames":
+                        { "#n0": "aggregateId", "#n1": "version", "#n2": "actorId", "#n3": "updatedAt" },
+                    "Limit": limit,
+                    "ReturnConsumedCapacity": "TOTAL",
+                });
+                if let Some(cursor) = cursor {
+                    put(&mut body, "ExclusiveStartKey", json!({ "aggregateId": { "S": cursor } }));
+                }
+                Ok(Call::new("Scan", &body))
+            }
+            Request::Commit(commit) => transaction(self.layout, self.rows(&commit.aggregate)?, commit),
+        }
+    }
+
+    fn rows(&self, aggregate: &str) -> Found<&'a str> {
+        let rows = self.layout.aggregates.get(aggregate);
+        rows.map(|rows| rows.table.as_str()).ok_or_else(|| {
+            Failure::Refused(format!("no table is known for aggregates of the kind {aggregate}"))
+        })
+    }
+
+    /// The events of a stream in the order of their ids, which is that of their versions as a rule and not by
+    /// promise. The first behind a version is looked for from the end, since that is where it lies.
+    fn query(&self, start: Option<Value>) -> Call {
+        let Request::Events { id, limit, .. } = &self.request else { return Call::new("Query", &json!({})) };
+        let mut body = json!({
+            "TableName": self.layout.events,
+            "KeyConditionExpression": "#n0 = :v0",
+            "ExpressionAttributeNames": { "#n0": "aggregateId" },
+            "ExpressionAttributeValues": { ":v0": { "S": id } },
+            "ConsistentRead": true,
+            "ScanIndexForward": !self.is_backwards(),
+            "Limit": if self.is_backwards() { 10 } else { *limit },
+            "ReturnConsumedCapacity": "TOTAL",
+        });
+        if let Some(event_id) = start {
+            put(&mut body, "ExclusiveStartKey", json!({ "aggregateId": { "S": id }, "eventId": event_id }));
+        }
+        Call::new("Query", &body)
+    }
+
+    fn is_backwards(&self) -> bool {
+        matches!(&self.request, Request::Events { after: 1.., cursor: None, limit: 1, .. })
+    }
+
+    /// The next page of what was asked.
+    fn go_on(&self, body: &[u8]) -> Found<Call> {
+        let last = parse(200, body)?.last.map(|last| serde_json::from_str::<Value>(last.get()));
+        let event_id = last.and_then(Result::ok).and_then(|last| last.get("eventId").cloned());
+        match event_id {
+            Some(event_id) => Ok(self.query(Some(event_id))),
+            None => Err(Failure::Refused("DynamoDB's page ends without the id of its last event".to_owned())),
+        }
+    }
+
+    /// What an answer says; nothing where another page is needed.
+    fn read(&mut self, status: u16, body: &[u8]) -> Found<Option<Answer>> {
+        let body = parse(status, body)?;
+        let read = matches!(
+            self.request,
+            Request::Load { .. } | Request::Record { .. } | Request::Events { .. } | Request::List { .. }
+        );
+        let units = consumed(body.consumed.as_ref());
+        if read {
+            self.cost.rcu += units;
+        } else {
+            self.cost.wcu += units;
+        }
+        if status != 200 {
+            return self.refused(status, &body).map(Some);
+        }
+        match &self.request {
+            Request::Load { aggregate, .. } => {
+                let loaded = body.item.map(|item| self.loaded(aggregate, item)).transpose()?;
+                Ok(Some(Answer::Loaded(loaded.unwrap_or_default())))
+            }
+            Request::Record { now, .. } => {
+                let found = body.item.map(record).transpose()?;
+                Ok(Some(Answer::Record(found.filter(|record| record.counts(*now)))))
+            }
+            Request::Commit(_) => Ok(Some(Answer::Committed)),
+            Request::List { .. } => {
+                let items = body.items.iter().map(|item| meta(&mut plain(item)?, item));
+                let items = items.collect::<Found<Vec<Meta>>>()?;
+                let next = body.last.and(items.last()).map(|last| last.id.to_string());
+                Ok(Some(Answer::List(Page { items, next })))
+            }
+            Request::Events { after, limit, cursor, .. } => {
+                let (after, limit, cursor) = (*after, *limit, cursor.clone());
+                for item in &body.items {
+                    self.found.push(event(item)?);
+                }
+                Ok(self.page(after, limit, cursor, last_event(&body)?).map(Answer::Events))
+            }
+        }
+    }
+
+    /// The page that the events found so far make; nothing where one between them is still missing.
+    fn page(
+        &mut self,
+        after: u64,
+        limit: usize,
+        cursor: Option<String>,
+        last: Option<String>,
+    ) -> Option<Page<Event>> {
+        self.found.retain(|event| event.version() > after);
+        self.found.sort_by_key(Event::version);
+        let versions = self.found.iter().map(Event::version);
+        let whole = versions.zip(after + 1..).take_while(|(found, expected)| found == expected).count();
+        if self.is_backwards() {
+            let first = self.found.first().filter(|_| whole > 0).cloned();
+            if first.is_none() && last.is_some() {
+                return None;
+            }
+            // Whether anything comes behind it, the next page tells.
+            let next = first.as_ref().map(|event| event.id().to_string());
+            return Some(Page { items: first.into_iter().collect(), next });
+        }
+        if last.is_some() && whole < self.found.len() {
+            return None;
+        }
+        let rest = self.found.split_off(limit.min(self.found.len()));
+        let items = std::mem::take(&mut self.found);
+        if rest.is_empty() {
+            return Some(Page { items, next: last });
+        }
+        // The next page begins behind the last id before which nothing is left over.
+        let first_left = rest.iter().map(Event::id).min();
+        let before = items.iter().map(Event::id).filter(|id| Some(*id) < first_left).max();
+        let next = before.map(|id| id.to_string()).or(cursor).unwrap_or_default();
+        Some(Page { items, next: Some(next) })
+    }
+
+    /// What an error means.
+    fn refused(&self, status: u16, body: &Body<'_>) -> Found<Answer> {
+        let cancelled = body.code.ends_with("TransactionCanceledException");
+        let (Request::Commit(commit), true) = (&self.request, cancelled) else {
+            return Err(error::failure(&body.code, status, &body.message));
+        };
+        const CHECK: &str = "ConditionalCheckFailed";
+        // A key that is taken goes before a conflict, and both before what may pass.
+        let mut records = body.reasons.iter().skip(1 + commit.events.len());
+        if let Some(reason) = records.find(|reason| reason.code == CHECK) {
+            let item =
+                reason.item.ok_or_else(|| unreadable("the record that has the key is not in the answer"))?;
+            return record(item).map(Answer::KeyTaken);
+        }
+        if let Some(reason) = body.reasons.first().filter(|reason| reason.code == CHECK) {
+            let winner = reason.item.map(|item| self.loaded(&commit.aggregate, item)).transpose()?;
+            return Ok(Answer::Conflict(Some(winner.unwrap_or_default())));
+        }
+        let reasons = body.reasons.iter().filter(|reason| !matches!(reason.code.as_str(), "" | "None"));
+        let failures = reasons.map(|reason| match reason.code.as_str() {
+            CHECK => Failure::Refused(format!(
+                "an event of {} {} has an id that is there already, though its version is not",
+                commit.aggregate, commit.id
+            )),
+            code => error::failure(code, status, reason.message.as_deref().unwrap_or(&body.message)),
+        });
+        // What cannot pass says more than what may.
+        let worst = failures.max_by_key(|failure| matches!(failure, Failure::Refused(_)));
+        Err(worst.unwrap_or_else(|| error::failure(&body.code, status, &body.message)))
+    }
+
+    /// A row as what it is: the newest snapshot.
+    fn loaded(&self, aggregate: &str, item: &RawValue) -> Found<Loaded> {
+        let mut state = plain(item)?;
+        let meta = meta(&mut state, item)?;
+        let fingerprint = self.layout.aggregates.get(aggregate).map_or(0, |rows| rows.fingerprint);
+        Ok(Loaded { version: meta.version, snapshot: Some(Snapshot { meta, state, fingerprint }) })
+    }
+}
+
+fn parse(status: u16, body: &[u8]) -> Found<Body<'_>> {
+    serde_json::from_slice(body).map_err(|error| match status {
+        // Half an answer, or somebody else's: what DynamoDB did is not known.
+        200 | 500.. => Failure::Lost,
+        _ => Failure::Refused(format!("the answer {status} is no DynamoDB's: {error}")),
+    })
+}
+
+fn unreadable(what: &str) -> Failure {
+    Failure::Refused(what.to_owned())
+}
+
+/// An item as plain JSON.
+fn plain(item: &RawValue) -> Found<Object> {
+    let json = item_to_json(item.get(), &[])
+        .map_err(|error| unreadable(&format!("an item cannot be read: {error}")))?;
+    serde_json::from_str(&json).map_err(|error| unreadable(&format!("an item cannot be read: {error}")))
+}
+
+/// Takes what every row has out of it.
+fn meta(row: &mut Object, item: &RawValue) -> Found<Meta> {
+    let mut take = |name: &str| row.shift_remove(name);
+    let (id, version, actor) = (take("aggregateId"), take("version"), take("actorId"));
+    let updated_at = take("updatedAt");
+    let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(crate::event::Text::from);
+    let wrong = |name: &str, expected: &str| {
+        unreadable(&format!(
+            "{name} of a row is not {expected}: {}",
+            item.get().chars().take(200).collect::<String>()
+        ))
+    };
+    Ok(Meta {
+        id: text(id).ok_or_else(|| wrong("aggregateId", "a text"))?,
+        version: (version.as_ref().and_then(Value::as_u64).filter(|version| *version > 0))
+            .ok_or_else(|| wrong("version", "a version from 1 on"))?,
+        actor: text(actor).ok_or_else(|| wrong("actorId", "a text"))?,
+        updated_at: match updated_at {
+            None => None,
+            Some(time) => Some(
+                time.as_str()
+                    .and_then(parse_iso)
+                    .ok_or_else(|| wrong("updatedAt", "a time such as 2026-01-31T12:00:00Z"))?,
+            ),
+        },
+    })
+}
+
+fn event(item: &RawValue) -> Found<Event> {
+    let json = item_to_json(item.get(), &["eventTs"]).map_err(|error| error.to_string());
+    let event = json.and_then(|json| Event::parse(&json).map_err(|issue| issue.to_string()));
+    event.map_err(|error| unreadable(&format!("an item is no event: {error}")))
+}
+
+fn last_event(body: &Body<'_>) -> Found<Option<String>> {
+    let Some(last) = body.last else { return Ok(None) };
+    Ok(plain(last)?.get("eventId").and_then(Value::as_str).map(str::to_owned))
+}
+
+fn put(body: &mut Value, name: &str, value: Value) {
+    if let Some(body) = body.as_object_mut() {
+        body.insert(name.to_owned(), value);
+    }
+}
+
+fn get(table: &str, key: &Value) -> Call {
+    let body =
+        json!({ "TableName": table, "Key": key, "ConsistentRead": true, "ReturnConsumedCapacity": "TOTAL" });
+    Call::new("GetItem", &body)
+}
+
+/// The units of one table or of several.
+fn consumed(consumed: Option<&Value>) -> f64 {
+    match consumed {
+        Some(Value::Array(tables)) => tables.iter().map(|table| self::consumed(Some(table))).sum(),
+        Some(table) => table.get("CapacityUnits").map_or(0.0, |units| number(&units.to_string())),
+        None => 0.0,
+    }
+}
+
+/// A number of units, which DynamoDB counts in halves: `0.5` or `12.0`. The general parser of floats brings 14 KB of
+/// tables into a browser.
+fn number(text: &str) -> f64 {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let part: String = part.chars().chain("000".chars()).take(3).collect();
+    let number = |digits: &str| digits.parse::<u32>().unwrap_or_default();
+    f64::from(number(whole)) + f64::from(number(&part)) / 1_000.0
+}
+
+// Records under keys
+
+fn record_key(key: &str) -> Value {
+    json!({ "pk": { "S": key }, "sk": { "S": "record" } })
+}
+
+/// Times of records are whole seconds, since that is what DynamoDB's time to live counts in.
+fn seconds(time: Millis) -> u64 {
+    time.div_ceil(1_000)
+}
+
+fn record(item: &RawValue) -> Found<Record> {
+    let mut fields = plain(item)?;
+    let mut take = |name: &str| fields.shift_remove(name);
+    let (key, hash, aggregate, id) = (take("pk"), take("hash"), take("aggregateName"), take("aggregateId"));
+    let (first, last, expires_at) = (take("first"), take("last"), take("expiresAt"));
+    let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
+    let number = |value: Option<Value>| value.as_ref().and_then(Value::as_u64);
+    let read = || {
+        Some(Record {
+            key: text(key)?,
+            hash: text(hash)?,
+            aggregate: text(aggregate)?,
+            id: text(id)?,
+            first: number(first)?,
+            last: number(last)?,
+            expires_at: number(expires_at).map(|seconds| seconds.saturating_mul(1_000)),
+        })
+    };
+    read().ok_or_else(|| unreadable("a helper item is no record of a key"))
+}
+
+// Transactions
+
+/// A commit as one transaction: the row, the events, the records.
+fn transaction(layout: &Layout, rows: &str, commit: &Commit) -> Found<Call> {
+    let refused =
+        |issue: Issue| Failure::Refused(format!("the state cannot be written to DynamoDB: {issue}"));
+    let mut items = vec![json!({ "Update": update(rows, commit).map_err(refused)? })];
+    let mut sizes = vec![item::size(&row(commit).map_err(refused)?)];
+    let mut add = |table: &str, fields: &Object, condition: Value| -> Found<()> {
+        sizes.push(item::size(fields));
+        let mut body =
+            json!({ "TableName": table, "Item": fields, "ReturnValuesOnConditionCheckFailure": "ALL_OLD" });
+        if let (Value::Object(body), Value::Object(condition)) = (&mut body, condition) {
+            body.extend(condition);
+        }
+        items.push(json!({ "Put": body }));
+        Ok(())
+    };
+    for event in &commit.events {
+        let mut fields = event.fields();
+        fields.insert("eventTs".to_owned(), to_iso(event.time()).into());
+        let fields = item::of(&fields).map_err(|issue| {
+            Failure::Refused(format!("{} cannot be written to DynamoDB: {issue}", event.name()))
+        })?;
+        let condition = json!({
+            "ConditionExpression": "attribute_not_exists(#n0)",
+            "ExpressionAttributeNames": { "#n0": "eventId" },
+        });
+        add(&layout.events, &fields, condition)?;
+    }
+    for record in &commit.records {
+        let mut fields = json!({
+            "pk": { "S": record.key }, "sk": { "S": "record" }, "hash": { "S": record.hash },
+            "aggregateName": { "S": record.aggregate }, "aggregateId": { "S": record.id },
+            "first": { "N": record.first.to_string() }, "last": { "N": record.last.to_string() },
+        });
+        if let Some(end) = record.expires_at {
+            put(&mut fields, "expiresAt", json!({ "N": seconds(end).to_string() }));
+        }
+        let condition = json!({
+            "ConditionExpression": "attribute_not_exists(#n0) OR #n1 < :v0",
+            "ExpressionAttributeNames": { "#n0": "pk", "#n1": "expiresAt" },
+            "ExpressionAttributeValues": { ":v0": { "N": seconds(commit.now).to_string() } },
+        });
+        add(&layout.helpers, fields.as_object().unwrap_or(&Object::new()), condition)?;
+    }
+    if let Some(large) = sizes.iter().find(|size| **size > MAX_ITEM) {
+        return Err(Failure::Refused(format!(
+            "an item of {large} bytes: DynamoDB takes {MAX_ITEM} at the most"
+        )));
+    }
+    let whole: usize = sizes.iter().sum();
+    if whole > MAX_TRANSACTION {
+        let message = format!("a transaction of {whole} bytes: DynamoDB takes {MAX_TRANSACTION} at the most");
+        return Err(Failure::Refused(message));
+    }
+    if items.len() > 100 {
+        return Err(Failure::Refused(format!("a transaction of {} items: DynamoDB takes 100", items.len())));
+    }
+    let mut body = json!({ "TransactItems": items, "ReturnConsumedCapacity": "TOTAL" });
+    // The same bytes sent again are the same attempt; a command that was decided again is a new one.
+    let digest = Sha256::digest(body.to_string());
+    let token: String = digest.iter().take(18).map(|byte| format!("{byte:02x}")).collect();
+    put(&mut body, "ClientRequestToken", token.into());
+    Ok(Call::new("TransactWriteItems", &body))
+}
+
+/// The names that every row has, which no state may use.
+const RESERVED: [&str; 4] = ["aggregateId", "version", "actorId", "updatedAt"];
+
+/// The row as an item, in the order in which its attributes are set.
+fn row(commit: &Commit) -> Result<Object, Issue> {
+    let Meta { version, actor, updated_at, .. } = &commit.snapshot.meta;
+    if let Some(name) = RESERVED.iter().find(|name| commit.snapshot.state.contains_key(**name)) {
+        let message = "every row has a field of that name: it is reserved".to_owned();
+        return Err(Issue { pointer: below("", name), message });
+    }
+    let mut fields = Object::from_iter([
+        ("aggregateId".to_owned(), Value::from(commit.id.as_str())),
+        ("version".to_owned(), Value::from(*version)),
+        ("actorId".to_owned(), Value::from(&**actor)),
+    ]);
+    fields.extend(updated_at.map(|time| ("updatedAt".to_owned(), to_iso(time).into())));
+    fields.extend(commit.snapshot.state.iter().map(|(name, value)| (name.clone(), value.clone())));
+    item::of(&fields)
+}
+
+/// The row's update: placeholders throughout, since names may be words that DynamoDB keeps for itself.
+fn update(table: &str, commit: &Commit) -> Result<Value, Issue> {
+    let mut names = Object::from_iter([("#n0".to_owned(), Value::from("aggregateId"))]);
+    let mut values = Object::new();
+    let mut set = Vec::new();
+    for (index, (name, value)) in row(commit)?.into_iter().enumerate().skip(1) {
+        set.push(format!("#n{index} = :v{index}"));
+        names.insert(format!("#n{index}"), name.into());
+        values.insert(format!(":v{index}"), value);
+    }
+    let gone = commit.removed.iter().enumerate().map(|(index, name)| {
+        names.insert(format!("#r{index}"), name.as_str().into());
+        format!("#r{index}")
+    });
+    let gone: Vec<String> = gone.collect();
+    let mut expression = format!("SET {}", set.join(", "));
+    if !gone.is_empty() {
+        expression += &format!(" REMOVE {}", gone.join(", "));
+    }
+    let condition = if commit.expected == 0 {
+        "attribute_not_exists(#n0)"
+    } else {
+        // `version` is the first attribute that is set.
+        values.insert(":prevVersion".to_owned(), json!({ "N": commit.expected.to_string() }));
+        "attribute_exists(#n0) AND #n1 = :prevVersion"
+    };
+    Ok(json!({
+        "TableName": table,
+        "Key": { "aggregateId": { "S": commit.id } },
+        "UpdateExpression": expression,
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }))
+}

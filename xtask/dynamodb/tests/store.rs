@@ -1,0 +1,226 @@
+//! The store on DynamoDB against the emulator, over HTTP.
+
+use rewound_core::{
+    domain::{Command, Sender},
+    domains,
+    dynamodb::{Call, item},
+    error::{Error, Result},
+    event::Event,
+    run::{CommandRun, Done, Options, Step},
+    store::{Answer, Cost, Page, Request, Store, contract},
+    timeline::Timeline,
+};
+use rewound_dynamodb::{Client, Server, layout};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const NOW: u64 = 1_767_225_600_000;
+
+fn store(prefix: &str) -> (Server, Client) {
+    let server = Server::start(0).unwrap();
+    let client = Client::new(&server.url, layout(prefix));
+    client.create_tables().unwrap();
+    (server, client)
+}
+
+/// Runs a command on the account `a`: how it ended, and what it cost.
+fn send(store: &mut impl Store, name: &str, fields: Value, options: Options) -> (Result<Done>, Cost) {
+    let by = Sender { actor: "ada".to_owned(), ..Sender::default() };
+    let command = Command::new(name, fields).unwrap();
+    let mut run = CommandRun::new(domains::find("BankAccount").unwrap(), "a", command, by, options);
+    // The same command at the same moment with the same random bits would be the same bytes.
+    static RANDOM: AtomicU64 = AtomicU64::new(1);
+    let mut reply = None;
+    loop {
+        match run.next(reply.take(), NOW, RANDOM.fetch_add(1, Ordering::Relaxed).into()) {
+            Step::Ask(request) => reply = Some(store.answer(&request)),
+            Step::Wait(_) => {}
+            Step::Done(result) => return (result, run.cost()),
+        }
+    }
+}
+
+fn open() -> Value {
+    json!({ "accountHolderId": "ada", "currency": "EUR", "initialDeposit": 500 })
+}
+
+fn deposit(amount: u64) -> Value {
+    json!({ "amount": amount, "transactionReference": "r" })
+}
+
+/// Writes an item as any program could.
+fn put(client: &Client, table: &str, fields: Value) {
+    let item = item::of(fields.as_object().unwrap()).unwrap();
+    let body = json!({ "TableName": table, "Item": item }).to_string();
+    let (status, body) = client.call(&Call { target: "DynamoDB_20120810.PutItem".into(), body }).unwrap();
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+}
+
+fn event(version: u64, id: &str, amount: u64, more: &str) -> Value {
+    let name = if version == 1 { "AccountOpened" } else { "MoneyDeposited" };
+    let mut event = json!({
+        "eventId": format!("01KDVD7G00000000000000{id:0>4}"), "eventName": name,
+        "aggregateName": "BankAccount", "aggregateId": "a", "aggregateVersion": version, "actorId": "eve",
+    });
+    let own = match version {
+        1 => json!({ "accountHolderId": "ada", "initialDeposit": amount, "currency": "EUR" }),
+        _ => json!({ "amount": amount, "transactionReference": "r", "description": more }),
+    };
+    event.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+    event
+}
+
+#[test]
+fn it_is_a_store_by_the_contract() {
+    let (_server, mut client) = store("contract");
+    assert_eq!(contract::check(&mut client), []);
+}
+
+#[test]
+fn a_command_costs_the_requests_that_were_promised() {
+    let (_server, mut store) = store("costs");
+    let (new, cost) = send(&mut store, "Open", open(), Options::default());
+    let new = new.unwrap();
+    assert_eq!(cost.requests, 1, "new");
+    // Two items of less than a KB, twice for the transaction, and the event's index.
+    assert!((4.0..=6.0).contains(&cost.wcu) && cost.rcu == 0.0, "{cost:?}");
+
+    let (cold, cost) = send(&mut store, "Deposit", deposit(1), Options::default());
+    let cold = cold.unwrap();
+    assert_eq!(cost.requests, 2, "cold");
+    assert_eq!(cost.rcu, 1.0, "a row of less than 4 KB, consistently");
+
+    let warm = Options { cached: cold.snapshot, ..Options::default() };
+    let (warm, cost) = send(&mut store, "Deposit", deposit(2), warm);
+    assert_eq!((cost.requests, warm.unwrap().version()), (1, 3), "warm");
+
+    // Somebody else was quicker: the conflict brings the winner's row.
+    let late = Options { cached: new.snapshot, ..Options::default() };
+    let (late, cost) = send(&mut store, "Deposit", deposit(4), late);
+    let late = late.unwrap();
+    assert_eq!((cost.requests, late.version()), (2, 4), "warm, a conflict more");
+    assert_eq!(late.snapshot.as_ref().unwrap().state["balance"], 507);
+
+    let cached = Options { cached: late.snapshot, ..Options::default() };
+    let (refused, cost) = send(&mut store, "Withdraw", deposit(1_000_000), cached);
+    assert!(matches!(refused, Err(Error::Rejected(_))), "{refused:?}");
+    assert_eq!((cost.requests, cost.wcu), (1, 0.0), "what writes nothing reads a fresh row first");
+}
+
+#[test]
+fn a_key_takes_effect_once() {
+    let (_server, mut store) = store("keys");
+    let key = || Options { idempotency_key: Some("k".to_owned()), ..Options::default() };
+    let first = send(&mut store, "Open", open(), key()).0.unwrap();
+    let again = send(&mut store, "Open", open(), key()).0.unwrap();
+    let ids = |done: &Done| done.events.iter().map(Event::id).collect::<Vec<_>>();
+    assert_eq!((again.repeated, ids(&again)), (true, ids(&first)));
+    assert_eq!(again.snapshot.map(|snapshot| snapshot.state), first.snapshot.map(|snapshot| snapshot.state));
+    let other = send(&mut store, "Deposit", deposit(1), key()).0;
+    assert_eq!(other, Err(Error::KeyReused { key: "k".to_owned() }));
+    let Answer::List(Page { items, next }) = store
+        .answer(&Request::List { aggregate: "BankAccount".to_owned(), cursor: None, limit: 10 })
+        .result
+        .unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!((items.len(), items[0].version, next), (1, 1, None));
+}
+
+#[test]
+fn a_field_that_goes_away_leaves_the_row() {
+    let (_server, mut store) = store("fields");
+    let by = Sender { actor: "ada".to_owned(), now: NOW, random: 1, ..Sender::default() };
+    let customer = domains::find("Customer").unwrap();
+    for (name, fields) in [
+        ("Register", json!({ "email": "ada@example.com", "name": "Ada" })),
+        ("Suspend", json!({ "reason": "an unpaid bill" })),
+        ("Reactivate", json!({})),
+    ] {
+        let command = Command::new(name, fields).unwrap();
+        rewound_core::run::run(&mut store, customer, "c", command, &by, Options::default()).unwrap();
+        let body =
+            json!({ "TableName": "fields-Customer", "Key": { "aggregateId": { "S": "c" } } }).to_string();
+        let (_, body) = store.call(&Call { target: "DynamoDB_20120810.GetItem".into(), body }).unwrap();
+        let row: Value = serde_json::from_slice(&body).unwrap();
+        let reason = row["Item"].get("suspensionReason").cloned();
+        assert_eq!(reason, (name == "Suspend").then(|| json!({ "S": "an unpaid bill" })), "{row}");
+    }
+}
+
+/// Another program's clock ran behind, so its later events have the smaller ids.
+#[test]
+fn the_order_of_a_stream_is_that_of_its_versions() {
+    let (_server, mut store) = store("order");
+    for (version, id) in [(1, "5"), (2, "3"), (3, "9"), (4, "1"), (5, "7"), (6, "8")] {
+        put(&store, "order-events", event(version, id, version * 10, "d"));
+    }
+    let events = |store: &mut Client, after, cursor, limit| {
+        let (aggregate, id) = ("BankAccount".to_owned(), "a".to_owned());
+        let request = Request::Events { aggregate, id, after, cursor, limit };
+        let Answer::Events(page) = store.answer(&request).result.unwrap() else { panic!() };
+        page
+    };
+    for limit in 1..=7 {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        for _ in 0..20 {
+            let after = found.last().map_or(0, Event::version);
+            let page = events(&mut store, after, cursor, limit);
+            assert!(page.items.len() <= limit);
+            found.extend(page.items);
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let versions: Vec<u64> = found.iter().map(Event::version).collect();
+        assert_eq!(versions, [1, 2, 3, 4, 5, 6], "{limit} at a time");
+    }
+    for after in 0..6 {
+        let page = events(&mut store, after, None, 1);
+        assert_eq!(page.items.first().map(Event::version), Some(after + 1), "the one behind {after}");
+    }
+    assert_eq!(events(&mut store, 6, None, 1), Page { items: Vec::new(), next: None });
+}
+
+/// A row that the other library created says neither when, nor what its reducer was.
+#[test]
+fn a_stream_of_another_program_is_gone_on_with() {
+    let (_server, mut store) = store("peer");
+    put(&store, "peer-events", event(1, "5", 100, ""));
+    let row = json!({
+        "aggregateId": "a", "version": 1, "actorId": "eve", "accountHolderId": "ada", "balance": 100,
+        "currency": "EUR", "status": "Active", "pendingTransfers": {},
+    });
+    put(&store, "peer-BankAccount", row);
+    let (done, cost) = send(&mut store, "Deposit", deposit(11), Options::default());
+    let done = done.unwrap();
+    assert_eq!((cost.requests, done.version()), (3, 2));
+    assert_eq!(done.snapshot.unwrap().state["balance"], 111);
+    assert!(done.events[0].time() >= NOW);
+}
+
+#[test]
+fn a_long_stream_is_read_over_the_pages_of_a_megabyte() {
+    let (_server, mut store) = store("long");
+    send(&mut store, "Open", open(), Options::default()).0.unwrap();
+    let long = "x".repeat(450);
+    let mut expected = 500;
+    for version in 2..=3_000 {
+        put(&store, "long-events", event(version, &version.to_string(), version, &long));
+        expected += version;
+    }
+    let row = json!({ "aggregateId": "a", "version": 3_000, "actorId": "eve" });
+    put(&store, "long-BankAccount", row);
+    // The row holds no state that could be used: the aggregate is replayed.
+    let (done, cost) = send(&mut store, "Deposit", deposit(1), Options::default());
+    let done = done.unwrap();
+    assert_eq!(done.snapshot.unwrap().state["balance"], expected + 1);
+    assert!(cost.requests >= 5, "{cost:?}");
+    let (aggregate, id) = ("BankAccount".to_owned(), "a".to_owned());
+    let all = Request::Events { aggregate, id, after: 0, cursor: None, limit: 10_000 };
+    let Answer::Events(page) = store.answer(&all).result.unwrap() else { panic!() };
+    let timeline = Timeline::new(domains::find("BankAccount").unwrap(), "a", page.items);
+    assert!(timeline.problem().is_none() && timeline.len() > 1_000);
+}
