@@ -409,6 +409,23 @@ fn seconds(time: Millis) -> u64 {
     time.div_ceil(1_000)
 }
 
+/// A record as an item.
+pub(super) fn record_item(record: &Record) -> Object {
+    let text = |text: &str| json!({ "S": text });
+    let number = |number: u64| json!({ "N": number.to_string() });
+    let fields = [
+        ("pk", text(&record.key)),
+        ("sk", text("record")),
+        ("hash", text(&record.hash)),
+        ("aggregateName", text(&record.aggregate)),
+        ("aggregateId", text(&record.id)),
+        ("first", number(record.first)),
+        ("last", number(record.last)),
+    ];
+    let end = record.expires_at.map(|end| ("expiresAt", number(seconds(end))));
+    fields.into_iter().chain(end).map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 fn record(item: &RawValue) -> Found<Record> {
     let mut fields = plain(item)?;
     let mut take = |name: &str| fields.shift_remove(name);
@@ -435,10 +452,12 @@ fn record(item: &RawValue) -> Found<Record> {
 /// A commit as one transaction: the row, the events, the records.
 fn transaction(layout: &Layout, rows: &str, commit: &Commit) -> Found<Call> {
     let refused =
-        |issue: Issue| Failure::Refused(format!("the state cannot be written to DynamoDB: {issue}"));
-    let mut items = vec![json!({ "Update": update(rows, commit).map_err(refused)? })];
-    let mut sizes = vec![item::size(&row(commit).map_err(refused)?)];
-    let mut add = |table: &str, fields: &Object, condition: Value| -> Found<()> {
+        |what: &str, issue: Issue| Failure::Refused(format!("{what} cannot be written to DynamoDB: {issue}"));
+    let row =
+        row(&commit.snapshot.meta, &commit.snapshot.state).map_err(|issue| refused("the state", issue))?;
+    let mut sizes = vec![item::size(&row)];
+    let mut items = vec![json!({ "Update": update(rows, row, commit) })];
+    let mut add = |table: &str, fields: &Object, condition: Value| {
         sizes.push(item::size(fields));
         let mut body =
             json!({ "TableName": table, "Item": fields, "ReturnValuesOnConditionCheckFailure": "ALL_OLD" });
@@ -446,35 +465,22 @@ fn transaction(layout: &Layout, rows: &str, commit: &Commit) -> Found<Call> {
             body.extend(condition);
         }
         items.push(json!({ "Put": body }));
-        Ok(())
     };
     for event in &commit.events {
-        let mut fields = event.fields();
-        fields.insert("eventTs".to_owned(), to_iso(event.time()).into());
-        let fields = item::of(&fields).map_err(|issue| {
-            Failure::Refused(format!("{} cannot be written to DynamoDB: {issue}", event.name()))
-        })?;
+        let fields = event_item(event).map_err(|issue| refused(event.name(), issue))?;
         let condition = json!({
             "ConditionExpression": "attribute_not_exists(#n0)",
             "ExpressionAttributeNames": { "#n0": "eventId" },
         });
-        add(&layout.events, &fields, condition)?;
+        add(&layout.events, &fields, condition);
     }
     for record in &commit.records {
-        let mut fields = json!({
-            "pk": { "S": record.key }, "sk": { "S": "record" }, "hash": { "S": record.hash },
-            "aggregateName": { "S": record.aggregate }, "aggregateId": { "S": record.id },
-            "first": { "N": record.first.to_string() }, "last": { "N": record.last.to_string() },
-        });
-        if let Some(end) = record.expires_at {
-            put(&mut fields, "expiresAt", json!({ "N": seconds(end).to_string() }));
-        }
         let condition = json!({
             "ConditionExpression": "attribute_not_exists(#n0) OR #n1 < :v0",
             "ExpressionAttributeNames": { "#n0": "pk", "#n1": "expiresAt" },
             "ExpressionAttributeValues": { ":v0": { "N": seconds(commit.now).to_string() } },
         });
-        add(&layout.helpers, fields.as_object().unwrap_or(&Object::new()), condition)?;
+        add(&layout.helpers, &record_item(record), condition);
     }
     if let Some(large) = sizes.iter().find(|size| **size > MAX_ITEM) {
         return Err(Failure::Refused(format!(
@@ -500,29 +506,36 @@ fn transaction(layout: &Layout, rows: &str, commit: &Commit) -> Found<Call> {
 /// The names that every row has, which no state may use.
 const RESERVED: [&str; 4] = ["aggregateId", "version", "actorId", "updatedAt"];
 
-/// The row as an item, in the order in which its attributes are set.
-fn row(commit: &Commit) -> Result<Object, Issue> {
-    let Meta { version, actor, updated_at, .. } = &commit.snapshot.meta;
-    if let Some(name) = RESERVED.iter().find(|name| commit.snapshot.state.contains_key(**name)) {
+/// A row as an item, in the order in which its attributes are set.
+pub(super) fn row(meta: &Meta, state: &Object) -> Result<Object, Issue> {
+    if let Some(name) = RESERVED.iter().find(|name| state.contains_key(**name)) {
         let message = "every row has a field of that name: it is reserved".to_owned();
         return Err(Issue { pointer: below("", name), message });
     }
     let mut fields = Object::from_iter([
-        ("aggregateId".to_owned(), Value::from(commit.id.as_str())),
-        ("version".to_owned(), Value::from(*version)),
-        ("actorId".to_owned(), Value::from(&**actor)),
+        ("aggregateId".to_owned(), Value::from(&*meta.id)),
+        ("version".to_owned(), Value::from(meta.version)),
+        ("actorId".to_owned(), Value::from(&*meta.actor)),
     ]);
-    fields.extend(updated_at.map(|time| ("updatedAt".to_owned(), to_iso(time).into())));
-    fields.extend(commit.snapshot.state.iter().map(|(name, value)| (name.clone(), value.clone())));
+    fields.extend(meta.updated_at.map(|time| ("updatedAt".to_owned(), to_iso(time).into())));
+    fields.extend(state.iter().map(|(name, value)| (name.clone(), value.clone())));
+    item::of(&fields)
+}
+
+/// An event as an item: its fields, and its time for people.
+pub(super) fn event_item(event: &Event) -> Result<Object, Issue> {
+    let mut fields = event.fields();
+    fields.insert("eventTs".to_owned(), to_iso(event.time()).into());
     item::of(&fields)
 }
 
 /// The row's update: placeholders throughout, since names may be words that DynamoDB keeps for itself.
-fn update(table: &str, commit: &Commit) -> Result<Value, Issue> {
+fn update(table: &str, row: Object, commit: &Commit) -> Value {
     let mut names = Object::from_iter([("#n0".to_owned(), Value::from("aggregateId"))]);
     let mut values = Object::new();
     let mut set = Vec::new();
-    for (index, (name, value)) in row(commit)?.into_iter().enumerate().skip(1) {
+    // The key comes first, and is not set.
+    for (index, (name, value)) in row.into_iter().enumerate().skip(1) {
         set.push(format!("#n{index} = :v{index}"));
         names.insert(format!("#n{index}"), name.into());
         values.insert(format!(":v{index}"), value);
@@ -543,7 +556,7 @@ fn update(table: &str, commit: &Commit) -> Result<Value, Issue> {
         values.insert(":prevVersion".to_owned(), json!({ "N": commit.expected.to_string() }));
         "attribute_exists(#n0) AND #n1 = :prevVersion"
     };
-    Ok(json!({
+    json!({
         "TableName": table,
         "Key": { "aggregateId": { "S": commit.id } },
         "UpdateExpression": expression,
@@ -551,5 +564,5 @@ fn update(table: &str, commit: &Commit) -> Result<Value, Issue> {
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": values,
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }))
+    })
 }

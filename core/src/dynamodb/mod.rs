@@ -12,6 +12,7 @@
 //! | events | `aggregateId` (S), `eventId` (S) | the envelope, flat, and `eventTs`, its time as ISO 8601 |
 //! | helpers | `pk` (S), `sk` (S) | what is ours alone: records under keys, with `expiresAt` (seconds) for TTL |
 
+pub mod cost;
 pub mod error;
 pub mod exchange;
 pub mod item;

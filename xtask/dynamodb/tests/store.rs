@@ -3,11 +3,11 @@
 use rewound_core::{
     domain::{Command, Sender},
     domains,
-    dynamodb::{Call, item},
+    dynamodb::{Call, cost, item},
     error::{Error, Result},
     event::Event,
     run::{CommandRun, Done, Options, Step},
-    store::{Answer, Cost, Page, Request, Store, contract},
+    store::{Answer, Cost, Page, Reply, Request, Store, contract},
     timeline::Timeline,
 };
 use rewound_dynamodb::{Client, Server, layout};
@@ -105,6 +105,55 @@ fn a_command_costs_the_requests_that_were_promised() {
     let (refused, cost) = send(&mut store, "Withdraw", deposit(1_000_000), cached);
     assert!(matches!(refused, Err(Error::Rejected(_))), "{refused:?}");
     assert_eq!((cost.requests, cost.wcu), (1, 0.0), "what writes nothing reads a fresh row first");
+}
+
+/// What a store is asked and answers, written down.
+struct Watched<'a>(&'a mut Client, Vec<(Request, Reply)>);
+
+impl Store for Watched<'_> {
+    fn answer(&mut self, request: &Request) -> Reply {
+        let reply = self.0.answer(request);
+        self.1.push((request.clone(), reply.clone()));
+        reply
+    }
+}
+
+#[test]
+fn what_a_request_costs_is_known_before_it_is_sent() {
+    let (_server, mut client) = store("units");
+    let mut store = Watched(&mut client, Vec::new());
+    for length in [1, 200, 500] {
+        let id = format!("{length}-{}", "i".repeat(length));
+        let by = Sender { actor: "a".repeat(length), now: NOW, random: length as u128, ..Sender::default() };
+        let options = || Options { idempotency_key: Some("k".repeat(length * 3)), ..Options::default() };
+        let items: Vec<Value> = (1..=length.min(80))
+            .map(
+                |index| json!({ "productId": format!("p-{index}"), "quantity": index, "price": index * 100 }),
+            )
+            .collect();
+        let order = domains::find("Order").unwrap();
+        let create = Command::new("Create", json!({ "customerId": "c", "items": items })).unwrap();
+        rewound_core::run::run(&mut store, order, &id, create, &by, options()).unwrap();
+        let confirm = Command::new("Confirm", json!({})).unwrap();
+        let by = Sender { random: 999 + length as u128, ..by };
+        rewound_core::run::run(&mut store, order, &id, confirm, &by, Options::default()).unwrap();
+        let (aggregate, id) = ("Order".to_owned(), id);
+        store.answer(&Request::Events { aggregate, id, after: 0, cursor: None, limit: 100 });
+    }
+    let mut kinds = [0; 3];
+    for (request, reply) in store.1 {
+        let expected = match (&request, &reply.result) {
+            (Request::Commit(commit), Ok(Answer::Committed)) => (0, cost::of_commit(commit)),
+            (Request::Load { .. }, Ok(Answer::Loaded(loaded))) => {
+                (1, cost::of_load(loaded.snapshot.as_ref().unwrap()))
+            }
+            (Request::Events { .. }, Ok(Answer::Events(page))) => (2, cost::of_events(&page.items)),
+            other => panic!("{other:?}"),
+        };
+        kinds[expected.0] += 1;
+        assert_eq!(reply.cost, expected.1.unwrap(), "{request:?}");
+    }
+    assert_eq!(kinds, [6, 3, 3]);
 }
 
 #[test]
