@@ -91,20 +91,30 @@ pub(crate) fn wasm() -> Result<Tools> {
 
 /// Node itself and the npm packages of the root.
 pub(crate) fn node() -> Result<Tools> {
+    Ok(Tools { folders: vec![npm(&root())?.join(".bin")] })
+}
+
+/// The other library on DynamoDB, for the tests beside it.
+pub(crate) fn peer() -> Result<()> {
+    npm(&root().join("xtask/dynamodb/peer")).map(drop)
+}
+
+/// The npm packages of a folder, installed first if need be.
+fn npm(folder: &Path) -> Result<PathBuf> {
     const HELP: &str = "Install Node 20 or newer, with npm, and run this again.";
     let version = output(&mut command("node --version")).context(HELP)?;
     if major(&version) < Some(OLDEST_NODE) {
         bail!("Node {} is too old. {HELP}", version.trim());
     }
-    let modules = root().join("node_modules");
+    let modules = folder.join("node_modules");
     // npm writes this file last, so an interrupted install counts as none.
-    if modified(&modules.join(".package-lock.json")) <= modified(&root().join("package-lock.json")) {
+    if modified(&modules.join(".package-lock.json")) <= modified(&folder.join("package-lock.json")) {
         run(
-            &mut command("npm ci --no-audit --no-fund"),
+            command("npm ci --no-audit --no-fund --ignore-scripts").current_dir(folder),
             "Is there a network, and a registry that npm reaches?",
         )?;
     }
-    Ok(Tools { folders: vec![modules.join(".bin")] })
+    Ok(modules)
 }
 
 /// The WebAssembly target of the toolchain that `rust-toolchain.toml` names.

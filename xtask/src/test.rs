@@ -164,6 +164,7 @@ fn documentation(run: &mut Run) -> Result<()> {
 
 /// This tool's tests also guard the core's boundary, so they belong to it.
 fn rust_tests(run: &mut Run) -> Result<()> {
+    setup::peer()?;
     run.tests(
         &mut command(&format!("cargo test --locked --no-fail-fast {NATIVE}")),
         "The failed tests are named above.",
