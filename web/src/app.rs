@@ -159,15 +159,19 @@ impl App {
             app.resume(&left);
         }
         if readable {
-            spawn_local(app.read_kept_files(left));
+            spawn_local(async move {
+                app.read_kept_files().await;
+                if left.file.is_some() && app.selected.read_untracked().is_none() {
+                    app.resume(&left);
+                }
+            });
         }
         app
     }
 
     /// What is kept of where the page stands, for the next visit.
     pub(crate) fn keep_settings(self) {
-        let writes = self.workspace.with_value(|workspace| workspace.journal.writes());
-        if !writes {
+        if !self.writes() {
             return;
         }
         let mut settings = Object::new();
@@ -212,28 +216,56 @@ impl App {
         }
     }
 
-    /// Reads again what was imported at earlier visits.
-    async fn read_kept_files(self, left: Left) {
-        match files::all().await {
-            Ok(kept) => {
-                for (number, file) in kept {
-                    match self.read(&file).await {
-                        Ok(log) => {
-                            self.workspace.update_value(|workspace| {
-                                drop(workspace.add(file.name(), log, Some(number)))
-                            });
-                            self.importing.set(Importing::Idle);
-                        }
-                        Err(message) => self.importing.set(Importing::Failed { name: file.name(), message }),
-                    }
-                }
-                self.refresh();
+    /// Reads again what was imported at earlier visits, or meanwhile in another window.
+    async fn read_kept_files(self) {
+        let kept = match files::all().await {
+            Ok(kept) => kept,
+            Err(error) => return self.not_kept("what you import", &host::said(&error)),
+        };
+        for (number, file) in kept {
+            let is_known =
+                |workspace: &Workspace| workspace.logs().any(|(_, log)| log.kept_as == Some(number));
+            if self.workspace.with_value(is_known) {
+                continue;
             }
-            Err(error) => self.not_kept("what you import", &host::said(&error)),
+            match self.read(&file).await {
+                Ok(log) => {
+                    self.workspace.update_value(|workspace| drop(workspace.add(file, log, Some(number))));
+                    self.importing.set(Importing::Idle);
+                }
+                Err(message) => self.importing.set(Importing::Failed { name: file.name(), message }),
+            }
         }
-        if left.file.is_some() && self.selected.read_untracked().is_none() {
-            self.resume(&left);
+        self.refresh();
+    }
+
+    /// Keeps the file of a log, if this window may; says so where there is no room.
+    async fn keep_file(self, number: u32) {
+        let file = |workspace: &mut Workspace| {
+            let log = workspace.log(Source::Log(number))?;
+            log.kept_as.is_none().then(|| log.file.clone())
+        };
+        let file = self.workspace.try_update_value(file).flatten();
+        let (Some(file), true) = (file, self.writes()) else { return };
+        match files::add(&file).await {
+            Ok(kept_as) => self.workspace.update_value(|workspace| {
+                if let Some(log) = workspace.log(Source::Log(number)) {
+                    log.kept_as = Some(kept_as);
+                }
+            }),
+            Err(error) => self.not_kept(&file.name(), &host::said(&error)),
         }
+    }
+
+    /// Waits until no file is being read.
+    async fn idle(self) {
+        while matches!(*self.importing.read_untracked(), Importing::Reading { .. }) {
+            host::pause().await;
+        }
+    }
+
+    fn writes(self) -> bool {
+        self.workspace.with_value(|workspace| workspace.journal.writes())
     }
 
     /// Makes this the window that keeps the streams, on top of what the other one kept.
@@ -252,6 +284,14 @@ impl App {
             if let Some(key) = self.selected.get_untracked() {
                 self.open(key);
             }
+            // The files that were read in either window are there in the end.
+            self.idle().await;
+            self.read_kept_files().await;
+            let logs: Vec<u32> =
+                self.workspace.with_value(|workspace| workspace.logs().map(|(number, _)| number).collect());
+            for number in logs {
+                self.keep_file(number).await;
+            }
         });
     }
 
@@ -264,7 +304,9 @@ impl App {
     /// Forgets everything, here and in the browser's storage: the page as it is at the first visit.
     pub(crate) fn start_over(self) {
         spawn_local(async move {
-            let writes = self.workspace.with_value(|workspace| workspace.journal.writes());
+            // What is being read would come back otherwise.
+            self.idle().await;
+            let writes = self.writes();
             self.workspace.update_value(|workspace| {
                 workspace.journal.clear();
                 let journal = std::mem::replace(&mut workspace.journal, Journal::in_memory());
@@ -303,10 +345,10 @@ impl App {
         if let (true, Some(first)) = (is_open, first) {
             self.open(first);
         }
-        let Some(Log { name, kept_as: Some(kept_as), .. }) = log else { return };
+        let (Some(Log { file, kept_as: Some(kept_as), .. }), true) = (log, self.writes()) else { return };
         spawn_local(async move {
             if let Err(error) = files::remove(kept_as).await {
-                self.not_kept(&format!("the removal of {name}"), &host::said(&error));
+                self.not_kept(&format!("the removal of {}", file.name()), &host::said(&error));
             }
         });
     }
@@ -323,7 +365,7 @@ impl App {
         self.workspace.with_value(|workspace| {
             let logs = workspace.logs().map(|(number, log)| {
                 let events = format::count(log.events.len(), "event");
-                (number, log.name.clone(), events)
+                (number, log.file.name(), events)
             });
             logs.collect()
         })
@@ -463,11 +505,9 @@ impl App {
 
     /// Reads files, one after the other, and opens the first stream of the last.
     pub(crate) fn import(self, files: Vec<File>) {
-        if files.is_empty() || matches!(*self.importing.read_untracked(), Importing::Reading { .. }) {
-            return;
-        }
         spawn_local(async move {
             for file in files {
+                self.idle().await;
                 self.import_one(file).await;
             }
         });
@@ -487,7 +527,7 @@ impl App {
             return self.importing.set(Importing::Failed { name, message });
         }
         let mut first = None;
-        self.workspace.update_value(|workspace| first = workspace.add(name.clone(), log, None));
+        self.workspace.update_value(|workspace| first = workspace.add(file, log, None));
         self.filter.set(String::new());
         self.refresh();
         if let Some(first) = first.clone() {
@@ -495,7 +535,7 @@ impl App {
         }
         let milliseconds = host::stopwatch() - start;
         self.importing.set(Importing::Done(Arc::new(Imported {
-            name: name.clone(),
+            name,
             streams,
             events,
             milliseconds,
@@ -503,17 +543,8 @@ impl App {
         })));
         // It is on the screen before the browser copies it.
         host::pause().await;
-        if let (Some(first), true) =
-            (first, self.workspace.with_value(|workspace| workspace.journal.writes()))
-        {
-            match files::add(&file).await {
-                Ok(number) => self.workspace.update_value(|workspace| {
-                    if let Some(log) = workspace.log(first.source) {
-                        log.kept_as = Some(number);
-                    }
-                }),
-                Err(error) => self.not_kept(&name, &host::said(&error)),
-            }
+        if let Some(StreamKey { source: Source::Log(number), .. }) = first {
+            self.keep_file(number).await;
         }
     }
 

@@ -12,6 +12,7 @@ use rewound_core::{
     timeline::Timeline,
 };
 use std::{collections::BTreeMap, sync::Arc};
+use web_sys::File;
 
 /// Every stream that the page knows.
 #[derive(Debug)]
@@ -23,8 +24,7 @@ pub(crate) struct Workspace {
 /// What was read from a file.
 #[derive(Debug)]
 pub(crate) struct Log {
-    /// The file's name.
-    pub(crate) name: String,
+    pub(crate) file: File,
     pub(crate) events: EventLog,
     summaries: Vec<Arc<Summary>>,
     /// The number under which its file is kept, once it is.
@@ -114,8 +114,8 @@ impl Workspace {
         }
     }
 
-    /// Takes in a log from a file of that name, which may be kept under a number; gives its first stream.
-    pub(crate) fn add(&mut self, name: String, events: EventLog, kept_as: Option<u32>) -> Option<StreamKey> {
+    /// Takes in a log from a file, which may be kept under a number; gives its first stream.
+    pub(crate) fn add(&mut self, file: File, events: EventLog, kept_as: Option<u32>) -> Option<StreamKey> {
         let number = self.logs.last_key_value().map_or(0, |(last, _)| last + 1);
         let source = Source::Log(number);
         let summaries = events.streams().iter().filter_map(|stream| {
@@ -125,7 +125,7 @@ impl Workspace {
         });
         let summaries: Vec<_> = summaries.collect();
         let first = summaries.first().map(|summary| summary.key.clone());
-        self.logs.insert(number, Log { name, events, summaries, kept_as });
+        self.logs.insert(number, Log { file, events, summaries, kept_as });
         first
     }
 

@@ -176,19 +176,42 @@ test("one window keeps, and another takes over without losing what either did", 
   await second.deposit(50);
   await second.isAt(3, 3);
 
+  // So with imports: what one removes that may not write, is there all the same.
+  const file = (name) => ({ name, mimeType: "", buffer: Buffer.from(bird.replace("owl", name)) });
+  await first.importFile(file("first"));
+  await first
+    .message()
+    .getByText(/1 event in 1 stream/)
+    .waitFor();
+  await one.waitForFunction(() => indexedDB.databases().then((all) => all.length === 1));
+  await second.importFile(file("second"));
+  await second
+    .message()
+    .getByText(/1 event in 1 stream/)
+    .waitFor();
+
   await two.getByRole("button", { name: "Keep them in this one" }).click();
   await first.trouble().getByText(warning).waitFor();
   await two.waitForFunction(() => document.querySelector(".trouble").innerText === "");
+  await two.waitForFunction(() => document.querySelector(".streams .tally").innerText === "7");
+  await one.getByRole("button", { name: "Settings" }).click();
+  await one.getByRole("button", { name: "Remove first" }).click();
+  await one.keyboard.press("Escape");
   await second.rows("streams").first().click();
   await second.isAt(9, 9);
   // What the first does now stays in it.
   await first.deposit(1);
   await first.isAt(10, 10);
   await one.close();
+  assert.deepEqual(
+    (await files(two)).map(([name]) => name),
+    ["first", "second"],
+  );
   await reload(two);
   await second.isAt(9, 9);
   await second.rows("streams").nth(1).click();
   await second.isAt(3, 3);
+  await two.waitForFunction(() => document.querySelector(".streams .tally").innerText === "7");
   assert.equal(await second.trouble().innerText(), "");
 });
 

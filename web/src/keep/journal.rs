@@ -126,7 +126,13 @@ impl Journal {
         while self.writes
             && let Some(entry) = self.waiting.front()
         {
-            match LocalStorage::set(key(self.next), entry) {
+            let key = key(self.next);
+            // Another window that has just taken over may have been quicker than its message.
+            if LocalStorage::get::<Value>(&key).is_ok() {
+                self.stop();
+                return self.trouble = Some(Trouble::OtherWindow);
+            }
+            match LocalStorage::set(key, entry) {
                 Ok(()) => {
                     self.waiting.pop_front();
                     self.next += 1;
