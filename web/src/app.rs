@@ -1,19 +1,23 @@
 //! What the page shows, as signals, and what a person can do, as methods. Views read the one and call
 //! the other; none of them keeps a copy.
 
+mod importing;
+mod keeping;
+
+pub(crate) use importing::{Outcome, Reading};
+
 use crate::{
-    format, host,
-    import::{self, Progress},
-    keep::{self, Trouble, files, journal::Journal, settings},
+    host,
+    keep::{Trouble, Troubles, journal::Journal, settings},
     tree,
-    workspace::{Log, SendOrder, Source, StreamKey, Summary, Workspace},
+    workspace::{SendOrder, Source, StreamKey, Summary, Workspace},
 };
+use keeping::{Left, text};
 use leptos::prelude::*;
 use rewound_core::{
     domains,
     error::Result,
     event::Event,
-    import::{EventLog, LineProblem},
     run::Done,
     timeline::{Cause, Timeline},
     value::Object,
@@ -21,7 +25,6 @@ use rewound_core::{
 use serde_json::Value;
 use std::sync::Arc;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::File;
 
 /// The one state of the page. Copying it copies handles.
 #[derive(Clone, Copy)]
@@ -44,14 +47,22 @@ pub(crate) struct App {
     pub(crate) playing: RwSignal<bool>,
     /// Whether the command form is shown.
     pub(crate) commanding: RwSignal<bool>,
-    /// What the last import is doing, or did.
-    pub(crate) importing: RwSignal<Importing>,
+    /// The file that is being read.
+    pub(crate) reading: RwSignal<Option<Reading>>,
+    /// What came of the files that were imported last, until it is put away.
+    pub(crate) outcomes: RwSignal<Vec<Arc<Outcome>>>,
     /// The place in the state that is asked about: why is it what it is?
     pub(crate) why: RwSignal<Option<String>>,
     /// The events that made it so.
     pub(crate) causes: Memo<Arc<Vec<Cause>>>,
     /// Why what is done here is not kept, where it is not.
-    pub(crate) trouble: RwSignal<Option<Trouble>>,
+    pub(crate) troubles: RwSignal<Troubles>,
+    /// Where the last visit ended, until the page is there again.
+    left: StoredValue<Option<Left>>,
+    /// How often everything was removed: what began before that has nothing to add any more.
+    epoch: StoredValue<u32>,
+    /// Whether this window waits for its turn to write.
+    waits: StoredValue<bool>,
     /// `light`, `dark`, or as the system has it.
     pub(crate) theme: RwSignal<String>,
     /// How fast the scrubber plays.
@@ -62,33 +73,6 @@ pub(crate) struct App {
     pub(crate) json: RwSignal<bool>,
 }
 
-/// The life of an import.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Importing {
-    /// Nothing was imported, or its message was put away.
-    Idle,
-    Reading {
-        name: String,
-        progress: Progress,
-    },
-    Done(Arc<Imported>),
-    Failed {
-        name: String,
-        message: String,
-    },
-}
-
-/// What an import brought.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Imported {
-    pub(crate) name: String,
-    pub(crate) streams: usize,
-    pub(crate) events: usize,
-    /// From the choice of the file to the open stream.
-    pub(crate) milliseconds: f64,
-    pub(crate) problems: Vec<LineProblem>,
-}
-
 /// The state at the shown version.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Shown {
@@ -96,6 +80,8 @@ pub(crate) struct Shown {
     /// `$meta`, as names and texts; none at version 0.
     pub(crate) meta: Vec<(&'static str, String)>,
     pub(crate) rows: Vec<tree::Row>,
+    /// How many of its fields changed with its last event.
+    pub(crate) changes: usize,
 }
 
 impl App {
@@ -104,11 +90,8 @@ impl App {
     pub(crate) fn new(access: std::result::Result<(), Trouble>) -> Self {
         let readable = !matches!(access, Err(Trouble::Refused(_)));
         let journal = if readable { Journal::open(access.is_ok()) } else { Journal::in_memory() };
-        let mut settings = if readable { settings::read() } else { Object::new() };
-        let mut text = |name: &str| match settings.swap_remove(name) {
-            Some(Value::String(text)) => Some(text),
-            _ => None,
-        };
+        let settings = if readable { settings::read() } else { Object::new() };
+        let text = |name: &str| text(&settings, name);
         let workspace = Workspace::new(journal);
         let streams = RwSignal::new(Arc::new(workspace.summaries()));
         let filter = RwSignal::new(String::new());
@@ -133,7 +116,8 @@ impl App {
             version: RwSignal::new(0),
             playing: RwSignal::new(false),
             commanding: RwSignal::new(false),
-            importing: RwSignal::new(Importing::Idle),
+            reading: RwSignal::new(None),
+            outcomes: RwSignal::new(Vec::new()),
             why,
             causes: Memo::new(move |_| {
                 let why = why.read();
@@ -141,250 +125,32 @@ impl App {
                     why.as_ref().map_or_else(Vec::new, |path| timeline.with(|timeline| timeline.why(path))),
                 )
             }),
-            trouble: RwSignal::new(access.err()),
+            troubles: RwSignal::new(Troubles { window: access.err(), ..Troubles::default() }),
+            left: StoredValue::new(Some(Left::read(&settings))),
+            epoch: StoredValue::new(0),
+            waits: StoredValue::new(false),
             theme: RwSignal::new(text("theme").unwrap_or_else(|| "system".to_owned())),
             speed: RwSignal::new(text("speed").and_then(|speed| speed.parse().ok()).unwrap_or(1)),
             actor: RwSignal::new(text("actor").unwrap_or_else(|| "ada".to_owned())),
             json: RwSignal::new(text("json").is_none_or(|json| json == "true")),
         };
-        let left = Left {
-            file: text("file").and_then(|file| file.parse().ok()),
-            aggregate: text("aggregate").unwrap_or_default(),
-            id: text("id").unwrap_or_default(),
-            version: text("version").and_then(|version| version.parse().ok()).unwrap_or(u64::MAX),
-        };
-        app.tell_trouble();
+        app.tell_journal();
+        if app.troubles.read_untracked().window == Some(Trouble::OtherWindow) {
+            app.wait_for_turn();
+        }
         // An imported stream is opened when its file was read again.
-        if left.file.is_none() {
-            app.resume(&left);
+        if Left::read(&settings).file.is_none() {
+            app.resume();
         }
         if readable {
             spawn_local(async move {
                 app.read_kept_files().await;
-                if left.file.is_some() && app.selected.read_untracked().is_none() {
-                    app.resume(&left);
+                if app.selected.read_untracked().is_none() {
+                    app.resume();
                 }
             });
         }
         app
-    }
-
-    /// What is kept of where the page stands, for the next visit.
-    pub(crate) fn keep_settings(self) {
-        if !self.writes() {
-            return;
-        }
-        let mut settings = Object::new();
-        let mut put = |name: &str, text: String| settings.insert(name.to_owned(), text.into());
-        put("theme", self.theme.get_untracked());
-        put("speed", self.speed.get_untracked().to_string());
-        put("actor", self.actor.get_untracked());
-        put("json", self.json.get_untracked().to_string());
-        if let Some(key) = self.selected.get_untracked() {
-            let file =
-                self.workspace.try_update_value(|workspace| workspace.log(key.source)?.kept_as).flatten();
-            if let Some(file) = file {
-                put("file", file.to_string());
-            }
-            if key.source == Source::Own || file.is_some() {
-                put("aggregate", key.aggregate);
-                put("id", key.id);
-                put("version", self.version.get_untracked().to_string());
-            }
-        }
-        settings::write(settings);
-    }
-
-    /// Opens the stream that was open at the last visit; the first of all where it is gone.
-    fn resume(self, left: &Left) {
-        let source = match left.file {
-            None => Some(Source::Own),
-            Some(file) => self.workspace.with_value(|workspace| {
-                let log = workspace.logs().find(|(_, log)| log.kept_as == Some(file));
-                log.map(|(number, _)| Source::Log(number))
-            }),
-        };
-        let wanted = source.and_then(|source| {
-            let key = StreamKey { source, aggregate: left.aggregate.clone(), id: left.id.clone() };
-            self.streams.read_untracked().iter().any(|stream| stream.key == key).then_some(key)
-        });
-        if let Some(key) = wanted {
-            self.open(key);
-            self.version.set(left.version.min(self.length.get_untracked()));
-        } else if let Some(first) = self.streams.read_untracked().first() {
-            self.open(first.key.clone());
-        }
-    }
-
-    /// Reads again what was imported at earlier visits, or meanwhile in another window.
-    async fn read_kept_files(self) {
-        let kept = match files::all().await {
-            Ok(kept) => kept,
-            Err(error) => return self.not_kept("what you import", &host::said(&error)),
-        };
-        for (number, file) in kept {
-            let is_known =
-                |workspace: &Workspace| workspace.logs().any(|(_, log)| log.kept_as == Some(number));
-            if self.workspace.with_value(is_known) {
-                continue;
-            }
-            match self.read(&file).await {
-                Ok(log) => {
-                    self.workspace.update_value(|workspace| drop(workspace.add(file, log, Some(number))));
-                    self.importing.set(Importing::Idle);
-                }
-                Err(message) => self.importing.set(Importing::Failed { name: file.name(), message }),
-            }
-        }
-        self.refresh();
-    }
-
-    /// Keeps the file of a log, if this window may; says so where there is no room.
-    async fn keep_file(self, number: u32) {
-        let file = |workspace: &mut Workspace| {
-            let log = workspace.log(Source::Log(number))?;
-            log.kept_as.is_none().then(|| log.file.clone())
-        };
-        let file = self.workspace.try_update_value(file).flatten();
-        let (Some(file), true) = (file, self.writes()) else { return };
-        match files::add(&file).await {
-            Ok(kept_as) => self.workspace.update_value(|workspace| {
-                if let Some(log) = workspace.log(Source::Log(number)) {
-                    log.kept_as = Some(kept_as);
-                }
-            }),
-            Err(error) => self.not_kept(&file.name(), &host::said(&error)),
-        }
-    }
-
-    /// Waits until no file is being read.
-    async fn idle(self) {
-        while matches!(*self.importing.read_untracked(), Importing::Reading { .. }) {
-            host::pause().await;
-        }
-    }
-
-    fn writes(self) -> bool {
-        self.workspace.with_value(|workspace| workspace.journal.writes())
-    }
-
-    /// Makes this the window that keeps the streams, on top of what the other one kept.
-    pub(crate) fn take_over(self) {
-        spawn_local(async move {
-            if let Err(trouble) = keep::open(true, move || self.taken_over()).await {
-                return self.trouble.set(Some(trouble));
-            }
-            self.workspace.update_value(|workspace| {
-                let journal = std::mem::replace(&mut workspace.journal, Journal::in_memory());
-                workspace.journal = journal.take_over();
-            });
-            self.trouble.set(None);
-            self.tell_trouble();
-            self.refresh();
-            if let Some(key) = self.selected.get_untracked() {
-                self.open(key);
-            }
-            // The files that were read in either window are there in the end.
-            self.idle().await;
-            self.read_kept_files().await;
-            let logs: Vec<u32> =
-                self.workspace.with_value(|workspace| workspace.logs().map(|(number, _)| number).collect());
-            for number in logs {
-                self.keep_file(number).await;
-            }
-        });
-    }
-
-    /// Another window keeps the streams from now on.
-    pub(crate) fn taken_over(self) {
-        self.workspace.update_value(|workspace| workspace.journal.stop());
-        self.trouble.set(Some(Trouble::OtherWindow));
-    }
-
-    /// Forgets everything, here and in the browser's storage: the page as it is at the first visit.
-    pub(crate) fn start_over(self) {
-        spawn_local(async move {
-            // What is being read would come back otherwise.
-            self.idle().await;
-            let writes = self.writes();
-            self.workspace.update_value(|workspace| {
-                workspace.journal.clear();
-                let journal = std::mem::replace(&mut workspace.journal, Journal::in_memory());
-                *workspace = Workspace::new(journal);
-            });
-            self.trouble.update(|trouble| {
-                if !matches!(trouble, Some(Trouble::OtherWindow | Trouble::Refused(_))) {
-                    *trouble = None;
-                }
-            });
-            if writes {
-                settings::clear();
-                if let Err(error) = files::clear().await {
-                    self.not_kept("the removal of what you imported", &host::said(&error));
-                }
-            }
-            self.importing.set(Importing::Idle);
-            self.filter.set(String::new());
-            self.commanding.set(false);
-            self.why.set(None);
-            self.refresh();
-            let first = self.streams.read_untracked().first().map(|stream| stream.key.clone());
-            if let Some(first) = first {
-                self.open(first);
-            }
-        });
-    }
-
-    /// Removes a log, and its file from the browser's storage.
-    pub(crate) fn remove(self, number: u32) {
-        let log = self.workspace.try_update_value(|workspace| workspace.remove(number)).flatten();
-        self.refresh();
-        let is_open =
-            self.selected.read_untracked().as_ref().is_some_and(|key| key.source == Source::Log(number));
-        let first = self.streams.read_untracked().first().map(|stream| stream.key.clone());
-        if let (true, Some(first)) = (is_open, first) {
-            self.open(first);
-        }
-        let (Some(Log { file, kept_as: Some(kept_as), .. }), true) = (log, self.writes()) else { return };
-        spawn_local(async move {
-            if let Err(error) = files::remove(kept_as).await {
-                self.not_kept(&format!("the removal of {}", file.name()), &host::said(&error));
-            }
-        });
-    }
-
-    /// How many streams of one's own there are, in words.
-    pub(crate) fn own(self) -> String {
-        let own = self.streams.read().iter().filter(|stream| stream.key.source == Source::Own).count();
-        format::count(own, "stream")
-    }
-
-    /// What was imported: the number of each log, the name of its file, and what it holds in words.
-    pub(crate) fn imports(self) -> Vec<(u32, String, String)> {
-        self.streams.track();
-        self.workspace.with_value(|workspace| {
-            let logs = workspace.logs().map(|(number, log)| {
-                let events = format::count(log.events.len(), "event");
-                (number, log.file.name(), events)
-            });
-            logs.collect()
-        })
-    }
-
-    fn not_kept(self, what: &str, error: &str) {
-        self.trouble.set(Some(Trouble::Full { what: what.to_owned(), error: error.to_owned() }));
-    }
-
-    /// Shows what the journal has to complain about.
-    fn tell_trouble(self) {
-        let trouble = self.workspace.with_value(|workspace| workspace.journal.trouble());
-        let is_ours =
-            |trouble: &Option<Trouble>| !matches!(trouble, Some(Trouble::OtherWindow | Trouble::Refused(_)));
-        if is_ours(&self.trouble.read_untracked())
-            && (trouble.is_some() || self.trouble.read_untracked().is_some())
-        {
-            self.trouble.set(trouble);
-        }
     }
 
     /// Opens a stream: an own one at its end, an imported one at its start.
@@ -437,7 +203,15 @@ impl App {
 
     /// What ends the open stream's replay before its end, if anything does.
     pub(crate) fn problem(self) -> Option<String> {
-        self.timeline.with(|timeline| timeline.problem().map(ToString::to_string))
+        let version = self.summary().map_or(0, |stream| stream.version);
+        self.timeline.with(|timeline| match timeline.problem() {
+            Some(problem) => Some(problem.to_string()),
+            None if version > timeline.len() => Some(format!(
+                "version {} is missing, though there is a version {version}",
+                timeline.len() + 1
+            )),
+            None => None,
+        })
     }
 
     /// The open stream in the list.
@@ -455,6 +229,11 @@ impl App {
             let before = version.checked_sub(1).and_then(state).map(|snapshot| snapshot.state);
             let now = state(version);
             let aggregate = timeline.events().first().map_or("", Event::aggregate);
+            let (rows, changes) = tree::rows(
+                aggregate,
+                &Value::Object(before.unwrap_or_default()),
+                &Value::Object(now.as_ref().map(|snapshot| snapshot.state.clone()).unwrap_or_default()),
+            );
             let meta = now.as_ref().map(|snapshot| &snapshot.meta);
             Shown {
                 version,
@@ -467,11 +246,8 @@ impl App {
                         ("updatedAt", updated_at.unwrap_or_else(|| "unknown".to_owned())),
                     ]
                 }),
-                rows: tree::rows(
-                    aggregate,
-                    &Value::Object(before.unwrap_or_default()),
-                    &Value::Object(now.map(|snapshot| snapshot.state).unwrap_or_default()),
-                ),
+                rows,
+                changes,
             }
         })
     }
@@ -491,7 +267,7 @@ impl App {
         self.workspace.update_value(|workspace| result = Some(workspace.send(order)));
         let Some(result) = result else { return Err(rewound_core::error::Error::Contention { attempts: 0 }) };
         let done = result?;
-        self.tell_trouble();
+        self.tell_journal();
         if !done.events.is_empty() {
             self.refresh();
             self.open(key);
@@ -501,86 +277,5 @@ impl App {
 
     fn refresh(self) {
         self.streams.set(Arc::new(self.workspace.with_value(Workspace::summaries)));
-    }
-
-    /// Reads files, one after the other, and opens the first stream of the last.
-    pub(crate) fn import(self, files: Vec<File>) {
-        spawn_local(async move {
-            for file in files {
-                self.idle().await;
-                self.import_one(file).await;
-            }
-        });
-    }
-
-    async fn import_one(self, file: File) {
-        let name = file.name();
-        let start = host::stopwatch();
-        let log = match self.read(&file).await {
-            Ok(log) => log,
-            Err(message) => return self.importing.set(Importing::Failed { name, message }),
-        };
-        let problems = log.problems().to_vec();
-        let (streams, events) = (log.streams().len(), log.len());
-        if streams == 0 && problems.is_empty() {
-            let message = "there is no event in it".to_owned();
-            return self.importing.set(Importing::Failed { name, message });
-        }
-        let mut first = None;
-        self.workspace.update_value(|workspace| first = workspace.add(file, log, None));
-        self.filter.set(String::new());
-        self.refresh();
-        if let Some(first) = first.clone() {
-            self.open(first);
-        }
-        let milliseconds = host::stopwatch() - start;
-        self.importing.set(Importing::Done(Arc::new(Imported {
-            name,
-            streams,
-            events,
-            milliseconds,
-            problems,
-        })));
-        // It is on the screen before the browser copies it.
-        host::pause().await;
-        if let Some(StreamKey { source: Source::Log(number), .. }) = first {
-            self.keep_file(number).await;
-        }
-    }
-
-    async fn read(self, file: &File) -> std::result::Result<EventLog, String> {
-        let name = file.name();
-        let tell = |progress| self.importing.set(Importing::Reading { name: name.clone(), progress });
-        tell(Progress { part: 0.0, events: 0 });
-        import::read(file, tell).await
-    }
-}
-
-/// Where the last visit ended.
-struct Left {
-    /// The number of the file that held the open stream; none for an own one.
-    file: Option<u32>,
-    aggregate: String,
-    id: String,
-    version: u64,
-}
-
-impl Importing {
-    /// What is said of it in one line; nothing while it is idle.
-    pub(crate) fn summary(&self) -> Option<String> {
-        Some(match self {
-            Importing::Idle => return None,
-            Importing::Reading { name, progress } => {
-                format!("Reading {name}: {} so far", format::count(progress.events, "event"))
-            }
-            Importing::Done(done) => format!(
-                "{}: {} in {}, read in {} ms",
-                done.name,
-                format::count(done.events, "event"),
-                format::count(done.streams, "stream"),
-                format::grouped(done.milliseconds.round() as u64),
-            ),
-            Importing::Failed { name, message } => format!("{name} was not imported: {message}."),
-        })
     }
 }

@@ -34,11 +34,11 @@ pub(crate) fn lower_case(text: &str) -> String {
     JsString::from(text).to_lower_case().into()
 }
 
-/// Lets the browser paint and answer before the work goes on.
-pub(crate) async fn pause() {
+/// Lets the browser paint and answer before the work goes on, for so many milliseconds or just a moment.
+pub(crate) async fn pause(milliseconds: i32) {
     let mut resolver = |resolve: Function, _: Function| {
         let window = leptos::prelude::window();
-        if window.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, 0).is_err() {
+        if window.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds).is_err() {
             // Without a timer there is no pause, and the work goes on all the same.
             drop(resolve.call0(&JsValue::UNDEFINED));
         }

@@ -38,7 +38,7 @@ pub(crate) async fn read(file: &File, tell: impl Fn(Progress)) -> Result<EventLo
             if host::stopwatch() - since > BUSY {
                 let read = place + (number * PIECE) as f64;
                 tell(Progress { part: read / size, events: import.events() });
-                host::pause().await;
+                host::pause(0).await;
                 since = host::stopwatch();
             }
         }

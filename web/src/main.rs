@@ -29,7 +29,7 @@ fn main() {
                 app.taken_over();
             }
         };
-        let access = keep::open(false, lost).await;
+        let access = keep::open(keep::window::How::IfFree, lost).await;
         leptos::mount::mount_to_body(move || {
             let app = app::App::new(access);
             // It is the first and only one.

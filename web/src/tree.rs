@@ -24,9 +24,9 @@ pub(crate) struct Row {
     pub(crate) was: Option<String>,
 }
 
-/// The rows of a state that became `now` from `before`.
-pub(crate) fn rows(aggregate: &str, before: &Value, now: &Value) -> Vec<Row> {
-    let mut tree = Tree { aggregate, rows: Vec::new(), left_out: 0 };
+/// The rows of a state that became `now` from `before`, and how many of all its fields changed.
+pub(crate) fn rows(aggregate: &str, before: &Value, now: &Value) -> (Vec<Row>, usize) {
+    let mut tree = Tree { aggregate, rows: Vec::new(), changes: 0, left_out: 0 };
     let currency = now.get("currency").and_then(Value::as_str).unwrap_or_default();
     tree.children("", 0, Some(before), Some(now));
     if !currency.is_empty() {
@@ -37,22 +37,23 @@ pub(crate) fn rows(aggregate: &str, before: &Value, now: &Value) -> Vec<Row> {
     }
     if tree.left_out > 0 {
         tree.rows.push(Row {
-            path: "…".to_owned(),
+            path: String::new(),
             depth: 0,
             name: "…".to_owned(),
             class: "nest",
-            value: format!("and {} rows more", tree.left_out),
+            value: format!("and {} more", crate::format::count(tree.left_out, "row")),
             money: None,
             change: None,
             was: None,
         });
     }
-    tree.rows
+    (tree.rows, tree.changes)
 }
 
 struct Tree<'a> {
     aggregate: &'a str,
     rows: Vec<Row>,
+    changes: usize,
     left_out: usize,
 }
 
@@ -78,10 +79,6 @@ impl Tree<'_> {
     }
 
     fn row(&mut self, path: &str, name: &str, depth: usize, before: Option<&Value>, now: Option<&Value>) {
-        if self.rows.len() >= MOST {
-            self.left_out += 1;
-            return;
-        }
         let Some(shown) = now.or(before) else { return };
         let nests = |value: Option<&Value>| matches!(value, Some(Value::Object(_) | Value::Array(_)));
         let both_nest = nests(before) && nests(now);
@@ -91,9 +88,30 @@ impl Tree<'_> {
             (Some(was), Some(is)) if was != is && !both_nest => Some(Op::Replace),
             _ => None,
         };
+        let path = below(path, name);
+        self.changes += usize::from(change.is_some());
+        if self.rows.len() < MOST {
+            self.add(&path, name, depth, before, shown, change);
+        } else {
+            self.left_out += 1;
+        }
+        if nests(Some(shown)) {
+            // What is new or gone as a whole has no other side to compare with.
+            self.children(&path, depth + 1, before.filter(|_| nests(before)), now);
+        }
+    }
+
+    fn add(
+        &mut self,
+        path: &str,
+        name: &str,
+        depth: usize,
+        before: Option<&Value>,
+        shown: &Value,
+        change: Option<Op>,
+    ) {
         let (class, value) = text(shown);
         let is_money = is_cents(self.aggregate, name);
-        let path = below(path, name);
         self.rows.push(Row {
             depth,
             name: name.to_owned(),
@@ -101,13 +119,9 @@ impl Tree<'_> {
             value,
             money: shown.as_i64().filter(|_| is_money).map(money),
             change,
-            was: before.filter(|_| change == Some(Op::Replace)).map(|was| brief(self.aggregate, &path, was)),
-            path: path.clone(),
+            was: before.filter(|_| change == Some(Op::Replace)).map(|was| brief(self.aggregate, path, was)),
+            path: path.to_owned(),
         });
-        if nests(Some(shown)) {
-            // What is new or gone as a whole has no other side to compare with.
-            self.children(&path, depth + 1, before.filter(|_| nests(before)), now);
-        }
     }
 }
 

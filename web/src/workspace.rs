@@ -19,6 +19,8 @@ use web_sys::File;
 pub(crate) struct Workspace {
     pub(crate) journal: Journal,
     logs: BTreeMap<u32, Log>,
+    /// The number of the next log. None is used twice, so nobody takes one log for another.
+    next_log: u32,
 }
 
 /// What was read from a file.
@@ -86,7 +88,14 @@ impl Workspace {
         if journal.memory().streams().next().is_none() && journal.unreadable().is_empty() {
             demo::tell(&mut journal);
         }
-        Self { journal, logs: BTreeMap::new() }
+        Self { journal, logs: BTreeMap::new(), next_log: 0 }
+    }
+
+    /// Forgets everything, and begins with the demo.
+    pub(crate) fn clear(&mut self) {
+        self.logs.clear();
+        self.journal.clear();
+        demo::tell(&mut self.journal);
     }
 
     /// Every stream: own ones by kind and age, then the logs in the order of their files.
@@ -116,7 +125,8 @@ impl Workspace {
 
     /// Takes in a log from a file, which may be kept under a number; gives its first stream.
     pub(crate) fn add(&mut self, file: File, events: EventLog, kept_as: Option<u32>) -> Option<StreamKey> {
-        let number = self.logs.last_key_value().map_or(0, |(last, _)| last + 1);
+        let number = self.next_log;
+        self.next_log += 1;
         let source = Source::Log(number);
         let summaries = events.streams().iter().filter_map(|stream| {
             let events = stream.events();

@@ -140,6 +140,7 @@ test("all of it works with the keyboard alone, and the focus is always seen", as
   await isAt(8, 8);
   await tabTo("Close the question", "Shift+Tab");
   await press("Enter");
+  assert.equal((await focused()).name, "balance", "the focus goes back to what was asked");
 
   // Travel.
   await tabTo("scrubber");

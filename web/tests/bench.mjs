@@ -6,6 +6,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { launch, permits, serve, shown } from "./browser.mjs";
 
 const out = process.argv[2];
@@ -87,6 +88,17 @@ const steps = (page, step) =>
     ),
   );
 
+/** The id that stands in the most events. */
+function longest(buffer) {
+  const lengths = new Map();
+  for (const [, id] of gunzipSync(buffer)
+    .toString()
+    .matchAll(/"aggregateId":\{"S":"(\w+)"/g)) {
+    lengths.set(id, (lengths.get(id) ?? 0) + 1);
+  }
+  return [...lengths].sort(([, a], [, b]) => b - a)[0][0];
+}
+
 const folder = mkdtempSync(join(tmpdir(), "rewound-"));
 const { name, buffer } = permits(say);
 const file = join(folder, name);
@@ -113,7 +125,8 @@ try {
   figures.scroll_p99_ms = quantile(scrolled, 0.99);
 
   say(`scrubbing through its longest stream, ${STEPS} frames …`);
-  await page.getByLabel("Filter the streams").fill("case");
+  await page.getByLabel("Filter the streams").fill(longest(buffer));
+  await page.locator("#streams [role=option]").first().click();
   const scrub = (index) => {
     const range = document.querySelector("#scrubber");
     range.value = String(index % (Number(range.max) + 1));

@@ -101,7 +101,7 @@ export function on(page) {
     isAt,
     shownEvent,
     message: () => page.getByRole("region", { name: "Hints and imports" }),
-    trouble: () => page.locator(".trouble"),
+    trouble: () => page.locator(".troubles"),
     /** The stored value of a field of the state that is shown. */
     field: (path) => page.locator(`tr[data-path="${path}"]`).getAttribute("data-value"),
     /** Every leaf of the state that is shown, by its pointer. */

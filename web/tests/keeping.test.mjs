@@ -153,6 +153,7 @@ test("an import is kept as the bytes that it was, and read again", async (contex
   assert.equal(await rows("streams").count(), 5);
   await page.waitForFunction(() => localStorage.getItem("rewound/settings") === null);
   assert.deepEqual(await files(page), []);
+  assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "system");
   await reload(page);
   await isAt(8, 8);
   assert.equal(await rows("streams").count(), 5);
@@ -192,7 +193,7 @@ test("one window keeps, and another takes over without losing what either did", 
 
   await two.getByRole("button", { name: "Keep them in this one" }).click();
   await first.trouble().getByText(warning).waitFor();
-  await two.waitForFunction(() => document.querySelector(".trouble").innerText === "");
+  await two.waitForFunction(() => document.querySelector(".troubles").innerText === "");
   await two.waitForFunction(() => document.querySelector(".streams .tally").innerText === "7");
   await one.getByRole("button", { name: "Settings" }).click();
   await one.getByRole("button", { name: "Remove first" }).click();
@@ -229,6 +230,7 @@ test("what does not fit any more when a window takes over is told", async () => 
     .trouble()
     .getByText(/Left out: 1 command .*version 9/)
     .waitFor();
+  await one.close();
   await reload(two);
   assert.equal(await second.trouble().innerText(), "");
   await second.isAt(9, 9);
@@ -266,7 +268,7 @@ test("where the storage is full it says so, goes on, and catches up once there i
   });
   await deposit(300);
   await isAt(11, 11);
-  await page.waitForFunction(() => document.querySelector(".trouble").innerText === "");
+  await page.waitForFunction(() => document.querySelector(".troubles").innerText === "");
   await reload(page);
   await isAt(11, 11);
 });
@@ -357,6 +359,139 @@ test("a kept commit that is broken is told, and the rest is there", async () => 
   );
   await reload(page);
   await isAt(9, 9);
+});
+
+test("the window that is left keeps, once the one that kept is closed", async () => {
+  const one = await open();
+  const two = await open(one.context());
+  const second = on(two);
+  await second
+    .trouble()
+    .getByText(/Another window/)
+    .waitFor();
+  await second.openForm();
+  await second.deposit(100);
+  await second.isAt(9, 9);
+  await one.close();
+  await two.waitForFunction(() => document.querySelector(".troubles").innerText === "");
+  await second.isAt(9, 9);
+  await second.deposit(5);
+  await second.isAt(10, 10);
+  await reload(two);
+  await second.isAt(10, 10);
+});
+
+test("what is removed while it is read or kept does not come back", async () => {
+  const page = await open();
+  const { importFile, message, rows } = on(page);
+  const line = (index) =>
+    bird.replace("VE01", `V${String(index).padStart(3, "0")}`).replace("owl", `owl${index}`);
+  const many = Array.from({ length: 999 }, (_, index) => line(index)).join("\n");
+  const text = `${many}\n`.repeat(60);
+  const start = async () => {
+    await importFile({ name: "many.ndjson", mimeType: "", buffer: Buffer.from(text) });
+    await message()
+      .getByText(/Reading many/)
+      .waitFor();
+  };
+  await start();
+  await remove(page);
+  await message().getByText("Drag the slider").waitFor();
+  await page.waitForTimeout(1_500);
+  assert.deepEqual(
+    [await rows("streams").count(), await files(page)],
+    [5, []],
+    "removed while it was read",
+  );
+
+  await importFile({ name: "one.ndjson", mimeType: "", buffer: Buffer.from(bird) });
+  await page.getByRole("button", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Remove one.ndjson" }).click();
+  await page.keyboard.press("Escape");
+  await page.waitForTimeout(500);
+  assert.deepEqual(
+    [await rows("streams").count(), await files(page)],
+    [5, []],
+    "removed while it was kept",
+  );
+});
+
+test("each of several files is told of, and stays told", async () => {
+  const page = await open();
+  const { importFile, message, trouble, openForm, deposit, isAt } = on(page);
+  const file = (name, text) => ({ name, mimeType: "", buffer: Buffer.from(text) });
+  const session = await page.context().newCDPSession(page);
+  const origin = new URL(server.url).origin;
+  await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 200_000 });
+  await importFile([
+    file("none", ""),
+    file("bad", `${bird}\n{`),
+    file("good", bird.replace("owl", "jay")),
+  ]);
+  await message().getByText("good: 1 event in 1 stream").waitFor();
+  await message().getByText("none was not imported: there is no event in it.").waitFor();
+  await page.getByRole("region", { name: "Problems in bad" }).waitFor();
+
+  await importFile(file("late", bird.replace("owl", "tit") + "\n".repeat(500_000)));
+  await trouble()
+    .getByText(/In memory only: late/)
+    .waitFor();
+  await page.getByText("Ada Lovelace").first().click();
+  await openForm();
+  await deposit(1);
+  await isAt(9, 9);
+  await trouble()
+    .getByText(/In memory only: late/)
+    .waitFor();
+});
+
+test("the place on the page is kept, however quickly one reloads", async (context) => {
+  const page = await open();
+  const { importFile, message, scrubber, isAt } = on(page);
+  await importFile(permits((text) => context.diagnostic(text)));
+  await message()
+    .getByText(/8,577 events/)
+    .waitFor();
+  await scrubber().press("ArrowRight");
+  const title = await page.locator("#events-title").innerText();
+  const length = Number(await scrubber().getAttribute("max"));
+  await isAt(2, length);
+  await page.reload({ waitUntil: "commit" });
+  await shown(page);
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await page.evaluate(() => window.dispatchEvent(new Event("pagehide")));
+  await page.reload();
+  await page.getByRole("heading", { name: title }).waitFor();
+  await isAt(2, length);
+});
+
+test("storage that is cleared under the page is not written to in pieces", async () => {
+  const page = await open();
+  const { openForm, deposit, isAt, trouble } = on(page);
+  await page.evaluate(() => localStorage.clear());
+  await openForm();
+  await deposit(1);
+  await isAt(9, 9);
+  await trouble()
+    .getByText(/was cleared while the page was open/)
+    .waitFor();
+  assert.equal(await page.evaluate(() => localStorage.length), 0);
+  await reload(page);
+  await isAt(8, 8);
+  assert.equal(await trouble().innerText(), "");
+});
+
+test("a browser whose locks fail shows the page all the same", async () => {
+  const context = await browser.newContext();
+  await context.addInitScript(() => {
+    navigator.locks.request = () => Promise.reject(new DOMException("no", "SecurityError"));
+  });
+  const page = await open(context);
+  await on(page)
+    .trouble()
+    .getByText(/This browser keeps nothing/)
+    .waitFor();
+  await on(page).isAt(8, 8);
 });
 
 test("the console stayed silent, and no request failed", () => {

@@ -132,6 +132,12 @@ impl Journal {
                 self.stop();
                 return self.trouble = Some(Trouble::OtherWindow);
             }
+            // Whoever cleared the storage meant it, and a commit without those before it is worth nothing.
+            if self.next > 1 && LocalStorage::get::<Value>(self::key(self.next - 1)).is_err() {
+                self.stop();
+                let error = "its storage was cleared while the page was open".to_owned();
+                return self.trouble = Some(Trouble::Refused(error));
+            }
             match LocalStorage::set(key, entry) {
                 Ok(()) => {
                     self.waiting.pop_front();

@@ -7,6 +7,7 @@ pub(crate) mod settings;
 pub(crate) mod window;
 
 use crate::host;
+use window::How;
 
 /// Why what is done here is gone when the page is closed.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,12 +22,29 @@ pub(crate) enum Trouble {
     Damaged { number: usize, first: String },
 }
 
+/// All that is in the way, by what it is in the way of.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Troubles {
+    /// Of this window as a whole.
+    pub(crate) window: Option<Trouble>,
+    /// Of the own streams.
+    pub(crate) journal: Option<Trouble>,
+    /// Of imported files.
+    pub(crate) files: Vec<Trouble>,
+}
+
+impl Troubles {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Trouble> {
+        self.window.iter().chain(&self.journal).chain(&self.files)
+    }
+}
+
 /// Asks for the browser's storage, and to be the one window that writes to it. `lost` is called should another
 /// window take that over.
 ///
 /// # Errors
 /// Why nothing can be kept.
-pub(crate) async fn open(take_over: bool, lost: impl FnOnce() + 'static) -> Result<(), Trouble> {
+pub(crate) async fn open(how: How, lost: impl FnOnce() + Clone + 'static) -> Result<(), Trouble> {
     let refused = |error: wasm_bindgen::JsValue| Trouble::Refused(host::said(&error));
     // `gloo_storage` panics where there is none, so it is asked for here, before anything is read.
     match leptos::prelude::window().local_storage() {
@@ -34,7 +52,13 @@ pub(crate) async fn open(take_over: bool, lost: impl FnOnce() + 'static) -> Resu
         Ok(None) => return Err(Trouble::Refused("it has no local storage".to_owned())),
         Err(error) => return Err(refused(error)),
     }
-    match window::acquire(take_over, lost).await {
+    let mut granted = window::acquire(how, lost.clone()).await;
+    if how == How::IfFree && granted == Ok(false) {
+        // A page that is reloaded may have to wait for the one that it was.
+        host::pause(150).await;
+        granted = window::acquire(how, lost).await;
+    }
+    match granted {
         Ok(true) => Ok(()),
         Ok(false) => Err(Trouble::OtherWindow),
         // Web Locks came late, and not to pages without TLS.

@@ -290,7 +290,7 @@ pub(crate) fn CommandPanel(app: App) -> impl IntoView {
         form.send();
         // The first bad field gets the focus, when its error stands there.
         request_animation_frame(move || {
-            if let Some(panel) = panel.get_untracked() {
+            if let Some(panel) = panel.try_get_untracked().flatten() {
                 focus(panel.query_selector("[aria-invalid=true]"));
             }
         });
@@ -399,7 +399,10 @@ fn TargetChoice(form: Form) -> impl IntoView {
             <p class="help">
                 {part(move || match form.target.get() {
                     Some(target) => view! { "id " <code>{target.id}</code> }.into_any(),
-                    None => "Imported logs are read-only: they can be replayed, and not changed.".into_any(),
+                    None if open.read().is_some() => {
+                        "Imported logs are read-only: they can be replayed, and not changed.".into_any()
+                    }
+                    None => "Nothing is open.".into_any(),
                 })}
             </p>
         </div>
@@ -494,6 +497,8 @@ fn List(form: Form, field: Field, each: Vec<Field>, pointer: String) -> impl Int
                 lines.remove(index);
             }
         });
+        // The button went with its line, or became the next one's.
+        focus(document().query_selector(".lines > .button"));
     };
     let one = field.title.strip_suffix('s').unwrap_or(&field.title).to_owned();
     let adding = format!("Add {}", one.to_ascii_lowercase());

@@ -46,7 +46,12 @@ pub(crate) fn Events(app: App) -> impl IntoView {
             <p class="ends" role="note" hidden=flag(move || app.problem().is_none())>
                 {maybe(move || app.problem().map(|problem| format!("The replay ends here: {problem}")))}
             </p>
-            <p class="empty" hidden=flag(move || length.get() != 0)>"No event can be replayed."</p>
+            <p class="empty" hidden=flag(move || length.get() != 0)>
+                {text(move || match app.selected.read().is_some() {
+                    true => "No event can be replayed.",
+                    false => "What was open last is being read again.",
+                }.to_owned())}
+            </p>
         </section>
     }
 }

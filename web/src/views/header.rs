@@ -1,12 +1,12 @@
 //! The head of the page: its name, and the two things to begin with.
 
 use super::{
-    erased::{click, flag, value, word},
+    erased::{click, value, word},
     icon::{IMPORT, Icon, SEND},
     listed,
     menu::Menu,
 };
-use crate::app::{App, Importing};
+use crate::app::App;
 use leptos::{html, prelude::*};
 
 #[component]
@@ -24,7 +24,6 @@ pub(crate) fn Header(app: App) -> impl IntoView {
             picker.set_value("");
         }
     });
-    let reading = flag(move || matches!(*app.importing.read(), Importing::Reading { .. }));
     view! {
         <header class="top">
             <h1>
@@ -46,7 +45,7 @@ pub(crate) fn Header(app: App) -> impl IntoView {
                     aria-label="Files with events"
                     on:change=picked
                 />
-                <button type="button" class="button" on:click=pick disabled=reading>
+                <button type="button" id="import-button" class="button" on:click=pick>
                     <Icon path=IMPORT />
                     "Import events"
                 </button>

@@ -5,7 +5,7 @@ use super::{
     focus,
     icon::{CLOSE, Icon, MORE},
 };
-use crate::app::App;
+use crate::{app::App, keep::Trouble};
 use leptos::prelude::*;
 
 /// The names of the themes, and what they are called.
@@ -48,10 +48,11 @@ pub(crate) fn Menu(app: App) -> impl IntoView {
                 {text(move || if app.imports().is_empty() { "." } else { ", and these imports:" }.to_owned())}
             </p>
             <ul class="files">{part(move || app.imports().into_iter().map(|file| import(app, file)).collect_view())}</ul>
-            <details>
+            // Another window's streams are not for this one to remove.
+            <details hidden=flag(move || app.troubles.read().window == Some(Trouble::OtherWindow))>
                 <summary>"Start over…"</summary>
                 <p class="about">
-                    "Every stream and file goes, also from the browser's storage, and the demo begins again. There is no way back."
+                    "Every stream and file goes, here and wherever this browser keeps them, and the demo begins again. There is no way back."
                 </p>
                 <button
                     type="button"

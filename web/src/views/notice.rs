@@ -2,75 +2,85 @@
 //! something is not kept.
 
 use super::{
-    erased::{click, flag, part, text},
+    erased::{click, flag, maybe, part},
+    focus,
     icon::{CLOSE, Icon},
 };
 use crate::{
-    app::{App, Imported, Importing},
+    app::{App, Outcome},
     format::count,
     keep::Trouble,
 };
 use leptos::prelude::*;
-use std::sync::Arc;
+use rewound_core::import::LineProblem;
 
 /// The most problems that the table shows; it says how many more there are.
 const MOST: usize = 500;
 
 #[component]
 pub(crate) fn Notice(app: App) -> impl IntoView {
-    let class = text(move || {
-        match *app.importing.read() {
-            Importing::Failed { .. } => "notice failed",
-            _ => "notice",
-        }
-        .to_owned()
+    let reads = Memo::new(move |_| app.reading.read().is_some());
+    let is_silent = move || !reads.get() && app.outcomes.read().is_empty();
+    let reading = move || {
+        let reading = app.reading.read();
+        let reading = reading.as_ref()?;
+        Some(format!("Reading {}: {} so far", reading.name, count(reading.progress.events, "event")))
+    };
+    let close = click(move || {
+        app.outcomes.set(Vec::new());
+        focus(document().query_selector("#import-button"));
     });
-    let read = Memo::new(move |_| match &*app.importing.read() {
-        Importing::Reading { progress, .. } => Some(progress.part),
-        _ => None,
-    });
-    let done = Memo::new(move |_| match &*app.importing.read() {
-        Importing::Done(done) => Some(done.clone()),
-        _ => None,
-    });
-    let said = move || app.importing.read().summary();
+    let done = move || app.outcomes.read().iter().map(|outcome| said(outcome)).collect_view();
+    let tables = move || app.outcomes.read().iter().map(|outcome| problems(outcome)).collect_view();
     view! {
-        <section class=class aria-label="Hints and imports">
+        <section class="notice" aria-label="Hints and imports">
             <div class="line">
-                <p role="status">
-                    {part(move || match said() {
-                        Some(text) => text.into_any(),
-                        None => {
-                            view! {
-                                "A state is nothing but its events, replayed. "
-                                <b>"Drag the slider at the bottom"</b>
-                                " to see this account at any moment of its past."
-                            }
-                                .into_any()
-                        }
-                    })}
-                    {part(move || done.get().map(|done| verdict(&done)))}
-                </p>
+                <div class="said" role="status">
+                    <p hidden=flag(move || !is_silent())>
+                        "A state is nothing but its events, replayed. " <b>"Drag the slider at the bottom"</b>
+                        " to see this account at any moment of its past."
+                    </p>
+                    {part(done)}
+                    <p hidden=flag(move || !reads.get())>{maybe(reading)}</p>
+                </div>
                 <progress
                     max="1"
                     aria-label="Import"
-                    hidden=flag(move || read.get().is_none())
-                    prop:value=move || read.get().unwrap_or_default()
+                    hidden=flag(move || !reads.get())
+                    prop:value=move || app.reading.read().as_ref().map_or(0.0, |reading| reading.progress.part)
                 ></progress>
                 <button
                     type="button"
                     class="round"
                     aria-label="Close this message"
-                    hidden=flag(move || said().is_none() || read.get().is_some())
-                    on:click=click(move || app.importing.set(Importing::Idle))
+                    hidden=flag(move || app.outcomes.read().is_empty())
+                    on:click=close
                 >
                     <Icon path=CLOSE />
                 </button>
             </div>
-            <div class="trouble" role="alert">{part(move || app.trouble.get().map(|trouble| told(app, &trouble)))}</div>
-            {part(move || done.get().filter(|done| !done.problems.is_empty()).map(|done| problems(&done)))}
+            <div class="troubles" role="alert">
+                {part(move || app.troubles.read().iter().map(|trouble| told(app, trouble)).collect_view())}
+            </div>
+            {part(tables)}
         </section>
     }
+}
+
+/// What came of a file.
+fn said(outcome: &Outcome) -> impl IntoView + use<> {
+    let verdict = match outcome {
+        Outcome::Failed { .. } => None,
+        Outcome::Imported { problems, .. } => {
+            let text = match problems.len() {
+                0 => "no problem found".to_owned(),
+                number => format!("{} found", count(number, "problem")),
+            };
+            Some(view! { " " <span class="verdict" class:bad=!problems.is_empty()>{text}</span> })
+        }
+    };
+    let failed = verdict.is_none();
+    view! { <p class:failed=failed>{outcome.summary()} {verdict}</p> }
 }
 
 /// Why something is not kept, and what to do.
@@ -93,50 +103,47 @@ fn told(app: App, trouble: &Trouble) -> impl IntoView + use<> {
         }
     };
     let take_over = (*trouble == Trouble::OtherWindow).then(|| {
+        let take_over = click(move || {
+            app.take_over();
+            focus(document().query_selector("#streams"));
+        });
         view! {
-            <button type="button" class="button small" on:click=click(move || app.take_over())>
+            <button type="button" class="button small" on:click=take_over>
                 "Keep them in this one"
             </button>
         }
     });
-    view! {
-        <p>{text}</p>
-        {take_over}
-    }
+    view! { <div class="trouble"><p>{text}</p> {take_over}</div> }
 }
 
-fn verdict(done: &Imported) -> impl IntoView + use<> {
-    let number = done.problems.len();
-    let text = match number {
-        0 => "no problem found".to_owned(),
-        _ => format!("{} found", count(number, "problem")),
-    };
-    view! { <span class="verdict" class:bad=number != 0>{text}</span> }
-}
-
-fn problems(done: &Arc<Imported>) -> impl IntoView + use<> {
-    let rows = done.problems.iter().take(MOST).map(|problem| {
+/// What was wrong in a file, if anything was.
+fn problems(outcome: &Outcome) -> Option<impl IntoView + use<>> {
+    let Outcome::Imported { name, problems, .. } = outcome else { return None };
+    let row = |problem: &LineProblem| {
         view! {
             <tr>
                 <td class="number">{problem.line}</td>
                 <td>{problem.message.clone()}</td>
             </tr>
         }
-    });
-    let rows = rows.collect_view();
-    let more = done.problems.len().saturating_sub(MOST);
-    view! {
-        <div class="problems" tabindex="0" role="region" aria-label="Problems in the file">
-            <table>
-                <thead>
-                    <tr>
-                        <th scope="col">"Line"</th>
-                        <th scope="col">"What is wrong"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-            {(more > 0).then(|| view! { <p>{format!("and {} more", count(more, "problem"))}</p> })}
-        </div>
-    }
+    };
+    let rows = problems.iter().take(MOST).map(row).collect_view();
+    let more = problems.len().saturating_sub(MOST);
+    let label = format!("Problems in {name}");
+    (!problems.is_empty()).then(|| {
+        view! {
+            <div class="problems" tabindex="0" role="region" aria-label=label>
+                <table>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Line"</th>
+                            <th scope="col">"What is wrong"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+                {(more > 0).then(|| view! { <p>{format!("and {} more", count(more, "problem"))}</p> })}
+            </div>
+        }
+    })
 }

@@ -23,13 +23,10 @@ pub(crate) fn State(app: App) -> impl IntoView {
         part(move || shown.get().map(|shown| row(app, &shown))).into_any()
     };
     let asked = Memo::new(move |_| app.why.read().is_some());
-    let tally = move || {
-        let changes = shown.read().rows.iter().filter(|row| row.change.is_some()).count();
-        match (shown.read().version, changes) {
-            (0, _) => String::new(),
-            (_, 0) => "nothing changed".to_owned(),
-            (_, changes) => count(changes, "change"),
-        }
+    let tally = move || match (shown.read().version, shown.read().changes) {
+        (0, _) => String::new(),
+        (_, 0) => "nothing changed".to_owned(),
+        (_, changes) => count(changes, "change"),
     };
     view! {
         <section class="pane state" aria-labelledby="state-title">
@@ -57,7 +54,11 @@ pub(crate) fn State(app: App) -> impl IntoView {
                     <tbody class="meta">{part(move || meta(&shown.read().meta))}</tbody>
                 </table>
                 <p class="empty" hidden=flag(move || shown.read().version != 0)>
-                    "Nothing has happened yet. Every state begins as nothing."
+                    {text(move || if app.length.get() == 0 {
+                        "There is no state without events."
+                    } else {
+                        "Nothing has happened yet. Every state begins as nothing."
+                    }.to_owned())}
                 </p>
                 {part(move || cause(app))}
             </div>
@@ -66,7 +67,11 @@ pub(crate) fn State(app: App) -> impl IntoView {
     }
 }
 
-fn row(app: App, row: &Row) -> impl IntoView + use<> {
+fn row(app: App, row: &Row) -> AnyView {
+    if row.path.is_empty() {
+        return view! { <tr><td class="sign"></td><th scope="row">{row.name.clone()}</th><td class="value">{row.value.clone()}</td></tr> }
+            .into_any();
+    }
     let (sign, said, class) = match row.change {
         Some(Op::Add) => ("+", "added", "added"),
         Some(Op::Remove) => ("−", "removed", "removed"),
@@ -114,6 +119,7 @@ fn row(app: App, row: &Row) -> impl IntoView + use<> {
             <td class="value">{value} {was}</td>
         </tr>
     }
+    .into_any()
 }
 
 /// A name in camel case, which may break before each of its capitals.

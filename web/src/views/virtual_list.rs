@@ -44,7 +44,8 @@ pub(crate) fn VirtualList(
         let Some(index) = current.get() else { return };
         let length = count.get();
         request_animation_frame(move || {
-            let Some(frame) = frame.get_untracked() else { return };
+            // By the next frame the list may be gone.
+            let Some(frame) = frame.try_get_untracked().flatten() else { return };
             let (height, at) = (frame.client_height(), frame.scroll_top());
             let row = i32::try_from(index.min(length) * row_height).unwrap_or(i32::MAX);
             let row_height = row_height as i32;
@@ -105,7 +106,10 @@ pub(crate) fn VirtualList(
             role="listbox"
             tabindex="0"
             aria-label=text(move || label.get())
-            aria-activedescendant=maybe(move || current.get().map(|index| format!("{id}-{index}")))
+            aria-activedescendant=maybe(move || {
+                let index = current.get().filter(|index| in_sight.read().contains(index));
+                index.map(|index| format!("{id}-{index}"))
+            })
             on:scroll=move |_| {
                 if let Some(frame) = frame.get_untracked() {
                     top.set(frame.scroll_top().max(0) as usize);

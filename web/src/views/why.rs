@@ -2,6 +2,7 @@
 
 use super::{
     erased::{click, flag, maybe, part, text},
+    focus,
     icon::{CLOSE, Icon},
     virtual_list::VirtualList,
 };
@@ -22,6 +23,11 @@ pub(crate) fn Why(app: App) -> impl IntoView {
             app.seek(version);
         }
     });
+    // The focus goes back to the field that was asked about.
+    let close = click(move || {
+        focus(document().query_selector(".ask[aria-pressed=true]"));
+        app.why.set(None);
+    });
     let place = move || app.why.get().unwrap_or_default();
     view! {
         <section class="why" aria-labelledby="why-title">
@@ -32,7 +38,7 @@ pub(crate) fn Why(app: App) -> impl IntoView {
                     type="button"
                     class="round"
                     aria-label="Close the question"
-                    on:click=click(move || app.why.set(None))
+                    on:click=close
                 >
                     <Icon path=CLOSE />
                 </button>
