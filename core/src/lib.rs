@@ -50,6 +50,7 @@ pub mod aggregate;
 mod attribute;
 pub mod domain;
 pub mod domains;
+pub mod dynamodb;
 pub mod error;
 pub mod event;
 mod gzip;
