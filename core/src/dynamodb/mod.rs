@@ -1,7 +1,7 @@
 //! The store on DynamoDB, as far as it needs no network: what to send, what the answers mean, what it costs.
 //!
 //! A shell makes an [`Exchange`](exchange::Exchange) of each [`Request`](crate::store::Request), sends the calls
-//! that it asks for with AWS's signature, and hands the answers back, until there is a
+//! that it asks for with the headers of [`sign`], and hands the answers back, until there is a
 //! [`Reply`](crate::store::Reply). Nothing here does I/O.
 //!
 //! The layout is that of the npm package `@coderbyheart/aws-dynamodb-es-cqrs` 1.3.0, on whose tables this works:
@@ -16,6 +16,7 @@ pub mod cost;
 pub mod error;
 pub mod exchange;
 pub mod item;
+pub mod sign;
 pub mod table;
 
 use std::collections::BTreeMap;
