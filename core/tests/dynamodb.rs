@@ -242,7 +242,7 @@ fn every_documented_error_says_whether_to_send_again() {
         (500, "InternalServerError", Meaning::Unknown),
         (503, "ServiceUnavailable", Meaning::Unknown),
         (502, "", Meaning::Unknown),
-        (400, "InvalidSignatureException", Meaning::Clock),
+        (400, "InvalidSignatureException", Meaning::Refused),
         (400, "AccessDeniedException", Meaning::Refused),
         (400, "ConditionalCheckFailedException", Meaning::Refused),
         (400, "IdempotentParameterMismatchException", Meaning::Refused),
@@ -259,7 +259,7 @@ fn every_documented_error_says_whether_to_send_again() {
         let failure = failure(status, &format!("com.amazonaws.dynamodb.v20120810#{code}"));
         match (meant, failure) {
             (Meaning::Busy, Err(Failure::Busy)) | (Meaning::Unknown, Err(Failure::Lost)) => {}
-            (Meaning::Clock | Meaning::Refused, Err(Failure::Refused(message))) => {
+            (Meaning::Refused, Err(Failure::Refused(message))) => {
                 assert!(message.contains(code) && message.contains("so it is"), "{message}");
             }
             (_, other) => panic!("{code}: {other:?}"),

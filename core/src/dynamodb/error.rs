@@ -13,9 +13,8 @@ pub enum Meaning {
     Busy,
     /// DynamoDB failed: whether it did something is not known.
     Unknown,
-    /// The signature is not valid at its time: the clock is wrong, or the key.
-    Clock,
-    /// Something in the request or its tables is wrong: sending it again does not help.
+    /// Something in the request or its tables is wrong: sending it again does not help. Where it is the clock,
+    /// [`correction`](super::sign::correction) says so.
     Refused,
 }
 
@@ -25,9 +24,6 @@ const CODES: &[(&str, Meaning)] = &[
     ("InternalFailure", Meaning::Unknown),
     ("ServiceUnavailable", Meaning::Unknown),
     ("ServiceUnavailableException", Meaning::Unknown),
-    ("InvalidSignatureException", Meaning::Clock),
-    ("RequestExpired", Meaning::Clock),
-    ("RequestTimeTooSkewed", Meaning::Clock),
     ("LimitExceededException", Meaning::Busy),
     ("ProvisionedThroughputExceeded", Meaning::Busy),
     ("ProvisionedThroughputExceededException", Meaning::Busy),
@@ -62,7 +58,7 @@ pub(super) fn failure(code: &str, status: u16, message: &str) -> Failure {
     match meaning(code, status) {
         Meaning::Busy => Failure::Busy,
         Meaning::Unknown => Failure::Lost,
-        Meaning::Clock | Meaning::Refused => {
+        Meaning::Refused => {
             let code = code.rsplit('#').next().unwrap_or(code);
             Failure::Refused(format!("DynamoDB answered {status} {code}: {message}"))
         }

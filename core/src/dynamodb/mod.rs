@@ -57,9 +57,6 @@ impl Call {
     }
 }
 
-/// The header `Content-Type` of every call.
-pub const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
-
 /// The most bytes of an item.
 pub const MAX_ITEM: usize = 400 * 1024;
 /// The most bytes of all the items of a transaction.

@@ -8,13 +8,17 @@ use dynoxide::{Database, server};
 use rewound_core::{
     domains,
     dynamodb::{
-        CONTENT_TYPE, Call, Layout, Rows,
+        Call, Layout, Rows,
         exchange::{Exchange, Next},
+        sign::{Credentials, sign},
         table,
     },
     store::{Reply, Request, Store},
 };
-use std::thread;
+use std::{
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
 
 /// An emulator that runs until it is dropped.
@@ -77,13 +81,20 @@ pub struct Client {
     url: String,
     agent: ureq::Agent,
     layout: Layout,
+    credentials: Credentials,
 }
+
+/// Any will do: the emulator does not look.
+const REGION: &str = "eu-west-1";
 
 impl Client {
     /// A store on the DynamoDB at `url`.
     pub fn new(url: &str, layout: Layout) -> Self {
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-        Self { url: url.to_owned(), agent: config.into(), layout }
+        // Any key will do as well.
+        let (access_key_id, secret_access_key) = ("local".to_owned(), "local".to_owned());
+        let credentials = Credentials { access_key_id, secret_access_key, session_token: None };
+        Self { url: url.to_owned(), agent: config.into(), layout, credentials }
     }
 
     /// Makes its tables.
@@ -105,16 +116,11 @@ impl Client {
     /// # Errors
     /// No answer.
     pub fn call(&self, call: &Call) -> Result<(u16, Vec<u8>)> {
-        // Any key will do: the emulator asks for credentials and does not check them.
-        const KEY: &str = "AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-1/dynamodb/aws4_request, \
-            SignedHeaders=host, Signature=0";
-        let request = self
-            .agent
-            .post(&self.url)
-            .header("Content-Type", CONTENT_TYPE)
-            .header("X-Amz-Target", &call.target)
-            .header("X-Amz-Date", "20260101T000000Z")
-            .header("Authorization", KEY);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
+        let host = self.url.trim_start_matches("http://");
+        let headers = sign(&self.credentials, REGION, host, &call.target, call.body.as_bytes(), now);
+        let request = self.agent.post(&self.url);
+        let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         let mut response = request.send(&call.body)?;
         Ok((response.status().as_u16(), response.body_mut().read_to_vec()?))
     }
