@@ -59,10 +59,10 @@ pub(crate) fn Notice(app: App) -> impl IntoView {
                     <Icon path=CLOSE />
                 </button>
             </div>
+            {part(tables)}
             <div class="troubles" role="alert">
                 {part(move || app.troubles.read().iter().map(|trouble| told(app, trouble)).collect_view())}
             </div>
-            {part(tables)}
         </section>
     }
 }
