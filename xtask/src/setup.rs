@@ -16,6 +16,11 @@ use crate::run::{command, output, root, run};
 const TARGET: &str = "wasm32-unknown-unknown";
 const OLDEST_NODE: u32 = 20;
 
+/// For WebAssembly that replays: vectors, which every runtime of the last years has. Cargo adds it to what
+/// `.cargo/config.toml` says.
+pub(crate) const SIMD: (&str, &str) =
+    ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Ctarget-feature=+simd128");
+
 /// A program from crates.io.
 struct CargoTool {
     /// The program's name.
@@ -96,15 +101,21 @@ pub(crate) fn node() -> Result<Tools> {
     if major(&version) < Some(OLDEST_NODE) {
         bail!("Node {} is too old. {HELP}", version.trim());
     }
-    let modules = root().join("node_modules");
+    npm_packages(&root())?;
+    Ok(Tools { folders: vec![root().join("node_modules/.bin")] })
+}
+
+/// The npm packages that a folder's lock file names.
+pub(crate) fn npm_packages(folder: &Path) -> Result<()> {
     // npm writes this file last, so an interrupted install counts as none.
-    if modified(&modules.join(".package-lock.json")) <= modified(&root().join("package-lock.json")) {
-        run(
-            &mut command("npm ci --no-audit --no-fund"),
-            "Is there a network, and a registry that npm reaches?",
-        )?;
+    let installed = modified(&folder.join("node_modules/.package-lock.json"));
+    if installed > modified(&folder.join("package-lock.json")) {
+        return Ok(());
     }
-    Ok(Tools { folders: vec![modules.join(".bin")] })
+    run(
+        command("npm ci --no-audit --no-fund").current_dir(folder),
+        "Is there a network, and a registry that npm reaches?",
+    )
 }
 
 /// The WebAssembly target of the toolchain that `rust-toolchain.toml` names.
