@@ -189,7 +189,7 @@ fn write_text<E: de::Error>(out: &mut Vec<u8>, text: &str) -> Result<(), E> {
 }
 
 /// Whether the text is a number as JSON writes it, which is how DynamoDB writes its own.
-fn is_number(text: &str) -> bool {
+pub(crate) fn is_number(text: &str) -> bool {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));

@@ -10,9 +10,10 @@ use crate::{
     error::{Error, Issue, Problem, ReduceError, Rejection, Result},
     event::{Event, Head, Text, Trace},
     number::MAX_SAFE,
+    replay::{Record, Unapplied},
     schema::{self, Shape, shapes, validate},
     time::{Millis, rising_ids, to_iso},
-    upcast::{Upcaster, newest},
+    upcast::{Upcaster, is_current, newest},
     value::Object,
     variant,
 };
@@ -69,6 +70,16 @@ pub trait Instance: fmt::Debug {
     /// # Errors
     /// An event that cannot come next; the instance is spent.
     fn apply(self: Box<Self>, event: &Event) -> Result<Box<dyn Instance>, ReduceError>;
+
+    /// As [`apply`](Self::apply), of an event that was not read in full. Who has no quicker way to read it
+    /// need not write one.
+    ///
+    /// # Errors
+    /// Where `apply` has one, which says what is wrong.
+    fn apply_record(self: Box<Self>, record: &Record<'_>) -> Result<Box<dyn Instance>, Unapplied> {
+        let event = record.event().map_err(|_| Unapplied)?;
+        self.apply(&event).map_err(|_| Unapplied)
+    }
 
     /// The events with which it would answer a command that [`Domain::validate`] let pass: none where
     /// everything is as the command wants.
@@ -431,6 +442,26 @@ impl<A: Aggregate> Instance for Typed<A> {
             belongs(event, A::NAME, &self.id)?;
         }
         self.now = reduce::<A>(self.now.take(), [&decode::<A>(event)?])?;
+        Ok(self)
+    }
+
+    fn apply_record(mut self: Box<Self>, record: &Record<'_>) -> Result<Box<dyn Instance>, Unapplied> {
+        let Record { name, version, .. } = *record;
+        let mine = *self.id == *record.aggregate_id && record.aggregate == A::NAME;
+        let before = self.now.as_ref().map_or(0, |now| now.meta.version);
+        if !mine || version != before + 1 || !is_current(A::UPCASTERS, name, record.schema_version) {
+            let event = record.event().map_err(|_| Unapplied)?;
+            return self.apply(&event).map_err(|_| Unapplied);
+        }
+        let event: A::Event = variant::read_fields(name, record.fields).map_err(|_| Unapplied)?;
+        let of = Context { id: &self.id, actor: &record.actor };
+        let (id, state) = match self.now.take() {
+            Some(Versioned { meta, state }) => (meta.id, Some(state)),
+            None => (self.id.clone(), None),
+        };
+        let state = A::evolve(state, &event, of).map_err(|_| Unapplied)?;
+        let (actor, updated_at) = (record.actor.clone(), Some(record.id.timestamp_ms()));
+        self.now = Some(Versioned { meta: Meta { id, version, actor, updated_at }, state });
         Ok(self)
     }
 

@@ -5,7 +5,7 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc, Digest, Table};
 use flate2::{Decompress, FlushDecompress, Status};
-use std::mem;
+use std::{borrow::Cow, mem};
 
 static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
@@ -106,6 +106,22 @@ impl Gunzip {
             _ => Err("some of it is missing".to_owned()),
         }
     }
+}
+
+/// The bytes, unpacked where they are gzip; none where that is broken, or longer than `most`.
+pub(crate) fn unpacked(bytes: &[u8], most: usize) -> Option<Cow<'_, [u8]>> {
+    if !bytes.starts_with(b"\x1f\x8b") {
+        return (bytes.len() <= most).then_some(Cow::Borrowed(bytes));
+    }
+    let (mut gunzip, mut out) = (Gunzip::new(), Vec::new());
+    for piece in bytes.chunks(64 * 1024) {
+        gunzip.push(piece, &mut out).ok()?;
+        if out.len() > most {
+            return None;
+        }
+    }
+    gunzip.finish().ok()?;
+    Some(Cow::Owned(out))
 }
 
 /// How long a member's header is; none where more of it is needed.

@@ -9,11 +9,11 @@ use crate::{
     domains::for_log,
     error::Issue,
     event::{Event, Interner},
-    gzip::Gunzip,
+    gzip::{Gunzip, unpacked},
     time::Millis,
     timeline::Timeline,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use std::{cmp::Reverse, collections::BTreeMap, fmt, mem};
 
@@ -154,6 +154,36 @@ pub struct Import {
     bytes: usize,
     events: usize,
     log: EventLog,
+    /// Where it is read strictly: each event as it comes, instead of the log's streams.
+    strict: Option<Vec<(u32, Event)>>,
+}
+
+/// Reads every event of a page, in the order in which they stand there, each with its line. A page that is one
+/// JSON value may have line feeds in it.
+///
+/// # Errors
+/// The first thing in it that is wrong.
+pub(crate) fn strictly(page: &[u8], shared: Interner) -> Result<(Vec<(u32, Event)>, Interner), LineProblem> {
+    let mut import = Import { strict: Some(Vec::new()), shared, ..Import::default() };
+    match one_value(page) {
+        Some((line, value)) => import.record(line, &value),
+        None => import.push(page),
+    }
+    import.end();
+    match import.log.problems.into_iter().next() {
+        Some(problem) => Err(problem),
+        None => Ok((import.strict.unwrap_or_default(), import.shared)),
+    }
+}
+
+/// The object that the page is, and the line in which it starts.
+fn one_value(page: &[u8]) -> Option<(u32, Vec<u8>)> {
+    let text = unpacked(page, MAX_BYTES)?;
+    let value = text.trim_ascii_start();
+    let before = text.len() - value.len();
+    let line = 1 + text.iter().take(before).filter(|byte| **byte == b'\n').count() as u32;
+    let object = value.starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(value).is_ok();
+    object.then(|| (line, value.to_vec()))
 }
 
 /// How the bytes are packed; the first two tell.
@@ -249,6 +279,20 @@ impl Import {
 
     /// Reads what is left, puts every stream in order, and tells what is missing or twice there.
     pub fn finish(mut self) -> EventLog {
+        self.end();
+        let Self { mut log, .. } = self;
+        for stream in &mut log.streams {
+            stream.put_in_order(&mut log.problems);
+        }
+        let told = log.problems.len().min(MAX_PROBLEMS);
+        if let Some(told) = log.problems.get_mut(..told) {
+            told.sort_by_key(|problem| problem.line);
+        }
+        log
+    }
+
+    /// Reads what is left.
+    fn end(&mut self) {
         match mem::take(&mut self.source) {
             Source::Undecided(first) => self.text(&[first]),
             Source::Gzip(gunzip) => {
@@ -266,15 +310,6 @@ impl Import {
         if let Some(message) = records.unfinished() {
             self.problem(records.line, message);
         }
-        let Self { mut log, .. } = self;
-        for stream in &mut log.streams {
-            stream.put_in_order(&mut log.problems);
-        }
-        let told = log.problems.len().min(MAX_PROBLEMS);
-        if let Some(told) = log.problems.get_mut(..told) {
-            told.sort_by_key(|problem| problem.line);
-        }
-        log
     }
 
     fn text(&mut self, bytes: &[u8]) {
@@ -288,13 +323,25 @@ impl Import {
     }
 
     fn stop(&mut self, message: String) {
-        let message = format!("{message}; what came before was kept, what follows was not read");
-        self.problem(self.records.line, message);
+        let kept =
+            if self.strict.is_none() { "; what came before was kept, what follows was not read" } else { "" };
+        self.problem(self.records.line, format!("{message}{kept}"));
         self.source = Source::Stopped;
     }
 
     fn problem(&mut self, line: u32, message: String) {
         tell(&mut self.log.problems, line, message);
+    }
+
+    /// Tells what is wrong with something that is left out, unless nothing may be.
+    fn left_out(&mut self, line: u32, what: &str, problem: &dyn fmt::Display) {
+        let message = match (&self.strict, what) {
+            (Some(_), "") => problem.to_string(),
+            (Some(_), what) => format!("{what}: {problem}"),
+            (None, "") => format!("left out: {problem}"),
+            (None, what) => format!("{what} was left out: {problem}"),
+        };
+        self.problem(line, message);
     }
 
     fn record(&mut self, line: u32, record: &[u8]) {
@@ -304,14 +351,14 @@ impl Import {
         }
         let text = match str::from_utf8(record) {
             Ok(text) => text,
-            Err(error) => return self.problem(line, format!("left out, since it is no UTF-8: {error}")),
+            Err(error) => return self.left_out(line, "", &format_args!("it is no UTF-8: {error}")),
         };
         if let Err(first) = self.read(line, text, self.shape) {
             let shape = probe(text);
             let told = if shape == self.shape { Err(first) } else { self.read(line, text, shape) };
             match told {
                 Ok(()) => self.shape = shape,
-                Err(issue) => self.problem(line, format!("left out: {issue}")),
+                Err(issue) => self.left_out(line, "", &issue),
             }
         }
     }
@@ -329,10 +376,10 @@ impl Import {
             }
             Shape::Items => {
                 let answer: Items = serde_json::from_str(text).map_err(issue)?;
-                for item in answer.items {
+                for (number, item) in (1..).zip(answer.items) {
                     match self.item(item.get()) {
                         Ok(event) => self.keep(line, event),
-                        Err(issue) => self.problem(line, format!("an item was left out: {issue}")),
+                        Err(issue) => self.left_out(line, &format!("item {number}"), &issue),
                     }
                 }
                 return Ok(());
@@ -343,13 +390,14 @@ impl Import {
     }
 
     fn item(&mut self, item: &str) -> Result<Event, Issue> {
-        // `eventTs` repeats the id's time: an envelope does not carry it.
-        let json = item_to_json(item, &["eventTs"]).map_err(issue)?;
-        Event::parse_shared(&json, &mut self.shared)
+        event_of_item(item, &mut self.shared)
     }
 
     fn keep(&mut self, line: u32, event: Event) {
         self.events += 1;
+        if let Some(events) = &mut self.strict {
+            return events.push((line, event));
+        }
         let log = &mut self.log;
         match log.by_id.get(event.aggregate_id()).and_then(|index| log.streams.get_mut(*index)) {
             Some(stream) => stream.lines.push((line, event)),
@@ -359,6 +407,13 @@ impl Import {
             }
         }
     }
+}
+
+/// The event that an item of DynamoDB's is.
+pub(crate) fn event_of_item(item: &str, shared: &mut Interner) -> Result<Event, Issue> {
+    // `eventTs` repeats the id's time: an envelope does not carry it.
+    let json = item_to_json(item, &["eventTs"]).map_err(issue)?;
+    Event::parse_shared(&json, shared)
 }
 
 fn tell(problems: &mut Vec<LineProblem>, line: u32, message: String) {

@@ -11,6 +11,7 @@
 //! | [`domain`], [`schema`] | domains with their types erased, and their JSON Schemas |
 //! | [`run`], [`store`] | a command on its way, and what a store is |
 //! | [`timeline`], [`import`] | time travel, and real logs to travel in |
+//! | [`replay`] | from the bytes of a stream straight to its state |
 //! | [`projection`], [`views`] | read models |
 //! | [`sim`] | every interleaving, and storms of faults |
 //!
@@ -48,6 +49,7 @@ extern crate self as rewound_core;
 
 pub mod aggregate;
 mod attribute;
+mod block;
 pub mod domain;
 pub mod domains;
 pub mod dynamodb;
@@ -57,7 +59,9 @@ mod gzip;
 pub mod import;
 pub mod number;
 pub mod projection;
+pub mod replay;
 pub mod run;
+mod scan;
 pub mod schema;
 pub mod sim;
 pub mod store;

@@ -3,7 +3,10 @@
 //!
 //! (Serde's own tagged enums buffer the whole value first, and lose the text of its numbers there.)
 
-use crate::value::Object;
+use crate::{
+    scan::{Field, Fields},
+    value::Object,
+};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor},
@@ -17,6 +20,16 @@ use std::fmt;
 /// There is one way to read, from text: every further one would be another copy of every domain's code.
 pub(crate) fn read<'a, T: Deserialize<'a>>(name: &str, text: &'a str) -> Result<T, serde_json::Error> {
     T::deserialize(Variant { name, fields: &mut serde_json::Deserializer::from_str(text) })
+}
+
+/// Reads the variant `name` from fields, as [`read`] does from their text. (It is a copy of a domain's code
+/// to read its events: only the quick way of a replay has one.)
+#[inline(always)]
+pub(crate) fn read_fields<'a, T: Deserialize<'a>>(
+    name: &str,
+    fields: &[Field<'a>],
+) -> Result<T, serde_json::Error> {
+    T::deserialize(Variant { name, fields: Fields::new(fields) })
 }
 
 /// The names of an enum's variants.

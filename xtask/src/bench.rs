@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::run::{run as run_command, target_dir};
+use crate::run::{root, run as run_command, target_dir};
 use crate::{setup, size};
 
 pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
@@ -10,12 +10,14 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
         return Err(arg.unexpected().into());
     }
     let tools = setup::wasm()?;
+    setup::npm(&root().join("xtask/bench"))?;
     let target = target_dir();
     let out = target.join("bench");
 
     run_command(
-        &mut tools
-            .command("cargo build -p rewound-bench --profile wasm-fast --target wasm32-unknown-unknown"),
+        tools
+            .command("cargo build -p rewound-bench --profile wasm-fast --target wasm32-unknown-unknown")
+            .env(setup::SIMD.0, setup::SIMD.1),
         "The first error above says what is wrong.",
     )?;
     run_command(
@@ -30,7 +32,7 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
     run_command(
         tools
             // A million events as JavaScript objects need more than Node's usual share of memory.
-            .command("node --max-old-space-size=8192 xtask/bench/bench.mjs")
+            .command("node --max-old-space-size=8192 --expose-gc xtask/bench/bench.mjs")
             .arg(out.join("rewound_bench.js"))
             .arg(target.join("bench.json")),
         "",

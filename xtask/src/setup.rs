@@ -16,6 +16,11 @@ use crate::run::{command, output, root, run};
 const TARGET: &str = "wasm32-unknown-unknown";
 const OLDEST_NODE: u32 = 20;
 
+/// For WebAssembly that replays: vectors, which every runtime of the last years has. Cargo adds it to what
+/// `.cargo/config.toml` says.
+pub(crate) const SIMD: (&str, &str) =
+    ("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Ctarget-feature=+simd128");
+
 /// A program from crates.io.
 struct CargoTool {
     /// The program's name.
@@ -99,8 +104,8 @@ pub(crate) fn peer() -> Result<()> {
     npm(&root().join("xtask/dynamodb/peer")).map(drop)
 }
 
-/// The npm packages of a folder, installed first if need be.
-fn npm(folder: &Path) -> Result<PathBuf> {
+/// Where the npm packages of a folder are, installed first if need be.
+pub(crate) fn npm(folder: &Path) -> Result<PathBuf> {
     const HELP: &str = "Install Node 20 or newer, with npm, and run this again.";
     let version = output(&mut command("node --version")).context(HELP)?;
     if major(&version) < Some(OLDEST_NODE) {

@@ -1,5 +1,6 @@
 //! The WebAssembly side of `cargo xtask bench`: one long bank account, folded and travelled.
 
+use js_sys::Uint8Array;
 use rewound_core::{
     aggregate::{Aggregate, Decoded, decode, reduce},
     domain::Snapshot,
@@ -8,8 +9,10 @@ use rewound_core::{
         bank_account::{BankAccount, BankAccountEvent},
     },
     event::{Event, Interner},
-    time::Ulid,
+    replay::{self, ReplayError},
+    time::{Ulid, to_iso},
     timeline::Timeline,
+    value::Object,
 };
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
@@ -71,6 +74,30 @@ impl Bench {
         Ok(snapshot.to_json().to_string())
     }
 
+    /// The stream as DynamoDB answers a query for it: pages of a megabyte by its own count.
+    #[wasm_bindgen(js_name = queryPages)]
+    pub fn query_pages(&self) -> Vec<Uint8Array> {
+        let mut pages = Vec::new();
+        let (mut items, mut size) = (Vec::new(), 0);
+        for event in &self.events {
+            let mut fields = event.fields();
+            fields.insert("eventTs".into(), to_iso(event.time()).into());
+            size += fields.iter().map(|(name, value)| name.len() + value.to_string().len()).sum::<usize>();
+            items.push(attributes(&fields));
+            if size > 1_000_000 || event.version() == self.events.len() as u64 {
+                let next = json!({"aggregateId": {"S": ID}, "eventId": {"S": event.id().to_string()}});
+                let body = format!(
+                    r#"{{"Count":{count},"Items":[{}],"LastEvaluatedKey":{next},"ScannedCount":{count}}}"#,
+                    items.join(","),
+                    count = items.len(),
+                );
+                pages.push(Uint8Array::from(body.as_bytes()));
+                (items, size) = (Vec::new(), 0);
+            }
+        }
+        pages
+    }
+
     /// Builds the timeline of all events, as the playground does. The events move into it.
     pub fn timeline(&mut self) {
         self.decoded = Vec::new();
@@ -84,6 +111,35 @@ impl Bench {
         let state = timeline.state_at(u64::from(version)).ok_or("there is no state")?;
         Ok(state.to_json().to_string())
     }
+}
+
+/// An item as DynamoDB writes it.
+fn attributes(fields: &Object) -> String {
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| match value {
+            Value::Number(number) => format!(r#""{name}":{{"N":"{number}"}}"#),
+            value => format!(r#""{name}":{{"S":{value}}}"#),
+        })
+        .collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+/// Replays the pages of a query; gives the state as JSON, with `$meta`.
+#[wasm_bindgen]
+pub fn replay(pages: Vec<Uint8Array>) -> Result<String, String> {
+    state(replay::replay(domains::for_log(BankAccount::NAME), pages.iter().map(Uint8Array::to_vec)))
+}
+
+/// The same, the thorough way.
+#[wasm_bindgen(js_name = replayThoroughly)]
+pub fn replay_thoroughly(pages: Vec<Uint8Array>) -> Result<String, String> {
+    state(replay::thorough(domains::for_log(BankAccount::NAME), pages.iter().map(Uint8Array::to_vec)))
+}
+
+fn state(replayed: Result<Option<Snapshot>, ReplayError>) -> Result<String, String> {
+    let state = replayed.map_err(|error| error.to_string())?.ok_or("there are no events")?;
+    Ok(state.to_json().to_string())
 }
 
 /// Names and payloads of a history without end, in which no balance falls below nothing and a few

@@ -1,0 +1,805 @@
+//! From the bytes of one stream straight to its state, as strictly as [`reduce`](crate::aggregate::reduce).
+//!
+//! There are two ways. The thorough one is what everything else does as well: each record becomes an
+//! [`Event`], they are put in order and applied one by one; it can read all that an
+//! [`Import`](crate::import::Import) can, and says what is wrong and where. The quick one builds no events:
+//! it knows the shape in which DynamoDB answers, and hands a domain slices of the bytes. It is tried first,
+//! and does each record that it does not know the other way. Where it would not end in a state, it says
+//! nothing, and the thorough way has the word: so there is one place where errors come from.
+
+use crate::{
+    block::{Block, Native, plain},
+    domain::{Domain, Instance, Snapshot},
+    error::{Issue, ReduceError},
+    event::{Event, Interner, RESERVED, Text},
+    gzip::unpacked,
+    import::{MAX_BYTES, event_of_item, strictly},
+    number::MAX_SAFE,
+    scan::{Field, Part, Reader, Scanned, skip},
+    time::Ulid,
+};
+use serde::de::IgnoredAny;
+use std::{collections::BTreeMap, fmt, mem};
+
+/// Replays one stream to its state; none where there is no event.
+///
+/// A page is a whole text: the answer to a DynamoDB `Query` (`{"Items":[…],…}`), a file of a DynamoDB export,
+/// lines of envelopes (NDJSON), or a JSON array of them; each may be gzip. Events are applied in the order
+/// of their `aggregateVersion`, wherever they stand. Pages are gone through again where something is wrong,
+/// so making one should be cheap.
+///
+/// ```
+/// use rewound_core::{domains, replay::replay};
+/// let page = br#"{"Items":[{"eventId":{"S":"01K1RZXKEYCYQ5MSEQJ4Z5JNDE"},"eventName":{"S":"AccountOpened"},"aggregateName":{"S":"BankAccount"},"aggregateId":{"S":"a"},"aggregateVersion":{"N":"1"},"actorId":{"S":"ada"},"accountHolderId":{"S":"ada"},"initialDeposit":{"N":"100"},"currency":{"S":"EUR"}}],"Count":1}"#;
+/// let bank = domains::find("BankAccount").unwrap();
+/// let account = replay(bank, [page])?.unwrap();
+/// assert_eq!((account.meta.version, &account.state["balance"]), (1, &100.into()));
+///
+/// let twice = replay(bank, [page, page]).unwrap_err().to_string();
+/// assert!(twice.starts_with("page 2, line 1: event AccountOpened (01K1RZXKEYCYQ5MSEQJ4Z5JNDE), version 1 of a: the stream has that version already"));
+/// # Ok::<_, rewound_core::replay::ReplayError>(())
+/// ```
+///
+/// # Errors
+/// The first record that cannot be read; else the first event, by version, that cannot come next.
+pub fn replay<P: AsRef<[u8]>, I: Iterator<Item = P> + Clone>(
+    domain: &'static dyn Domain,
+    pages: impl IntoIterator<Item = P, IntoIter = I>,
+) -> Result<Option<Snapshot>, ReplayError> {
+    let pages = pages.into_iter();
+    match quick::<Native, P>(domain, pages.clone()) {
+        Some(state) => Ok(state),
+        None => thorough(domain, pages),
+    }
+}
+
+/// As [`replay`], by the thorough way alone: an [`Event`] for each record. It ends in the same state or
+/// error, and is there to be compared with.
+///
+/// # Errors
+/// As [`replay`].
+pub fn thorough<P: AsRef<[u8]>>(
+    domain: &'static dyn Domain,
+    pages: impl IntoIterator<Item = P>,
+) -> Result<Option<Snapshot>, ReplayError> {
+    let mut events = Vec::new();
+    let mut shared = Interner::default();
+    for (page, bytes) in (1..).zip(pages) {
+        shared = strictly_into(page, bytes.as_ref(), shared, &mut events)?;
+    }
+    fold(domain, events)
+}
+
+fn strictly_into(
+    page: u32,
+    bytes: &[u8],
+    shared: Interner,
+    events: &mut Vec<(u32, u32, Event)>,
+) -> Result<Interner, ReplayError> {
+    let (read, shared) = strictly(bytes, shared).map_err(|problem| {
+        let trouble = Trouble::Unreadable(problem.message);
+        ReplayError { page, line: problem.line, trouble }
+    })?;
+    events.extend(read.into_iter().map(|(line, event)| (page, line, event)));
+    Ok(shared)
+}
+
+fn fold(
+    domain: &'static dyn Domain,
+    mut events: Vec<(u32, u32, Event)>,
+) -> Result<Option<Snapshot>, ReplayError> {
+    let Some((_, _, first)) = events.first() else { return Ok(None) };
+    let mut instance = domain.start(first.aggregate_id());
+    events.sort_by_key(|(_, _, event)| event.version());
+    for (page, line, event) in events {
+        let next = instance.apply(&event);
+        instance =
+            next.map_err(|error| ReplayError { page, line, trouble: Trouble::Reduce(Box::new(error)) })?;
+    }
+    Ok(instance.snapshot())
+}
+
+/// Why there is no state, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplayError {
+    /// The page, from 1.
+    pub page: u32,
+    /// The line in the page, from 1.
+    pub line: u32,
+    /// What is wrong there.
+    pub trouble: Trouble,
+}
+
+/// What is wrong in a page.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Trouble {
+    /// A record that is no event.
+    Unreadable(String),
+    /// An event that cannot come next.
+    Reduce(Box<ReduceError>),
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { page, line, trouble } = self;
+        write!(f, "page {page}, line {line}: ")?;
+        match trouble {
+            Trouble::Unreadable(message) => f.write_str(message),
+            Trouble::Reduce(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ReplayError {}
+
+/// An event as it stands in the bytes, of which only the head was read: what
+/// [`Instance::apply_record`] applies.
+#[derive(Debug)]
+pub struct Record<'a> {
+    item: &'a [u8],
+    pub(crate) id: Ulid,
+    pub(crate) version: u64,
+    pub(crate) name: &'a str,
+    pub(crate) aggregate: &'a str,
+    pub(crate) aggregate_id: &'a str,
+    pub(crate) actor: Text,
+    pub(crate) schema_version: u32,
+    /// All fields but those of the head.
+    pub(crate) fields: &'a [Field<'a>],
+}
+
+impl Record<'_> {
+    /// The event, read in full.
+    ///
+    /// # Errors
+    /// As [`Event::parse`]: a record was checked before, so there is none that should come up.
+    pub fn event(&self) -> Result<Event, Issue> {
+        event(self.item, &mut Interner::default())
+    }
+}
+
+/// A record was not applied. Its event says why: [`Instance::apply`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unapplied;
+
+fn event(item: &[u8], shared: &mut Interner) -> Result<Event, Issue> {
+    let text = str::from_utf8(item);
+    let text = text.map_err(|error| Issue { pointer: String::new(), message: error.to_string() })?;
+    event_of_item(text, shared)
+}
+
+/// The quick way. None where it does not lead to a state.
+fn quick<B: Block, P: AsRef<[u8]>>(
+    domain: &'static dyn Domain,
+    pages: impl Iterator<Item = P>,
+) -> Option<Option<Snapshot>> {
+    let mut quick = Quick::new(domain)?;
+    for page in pages {
+        quick.page::<B>(page.as_ref())?;
+    }
+    quick.finish()
+}
+
+struct Quick {
+    domain: &'static dyn Domain,
+    instance: Option<Box<dyn Instance>>,
+    /// The stream's id.
+    id: Text,
+    version: u64,
+    /// Events that came before their time.
+    late: BTreeMap<u64, Event>,
+    shared: Interner,
+    /// Who acted lately, by something of their names: most events are by one of a few.
+    actors: [Option<Text>; 16],
+    reader: Reader,
+}
+
+impl Quick {
+    /// None where a payload has a field with a name of the head's: here it would not be found.
+    fn new(domain: &'static dyn Domain) -> Option<Self> {
+        let reserved = |(name, _): (&str, _)| RESERVED.contains(&name);
+        let clean = !domain.events().iter().any(|shape| shape.fields().any(reserved));
+        clean.then(|| Self {
+            domain,
+            instance: None,
+            id: "".into(),
+            version: 0,
+            late: BTreeMap::new(),
+            shared: Interner::default(),
+            actors: Default::default(),
+            reader: Reader::default(),
+        })
+    }
+
+    /// Reads a page: exported items, or the answer to a query.
+    fn page<B: Block>(&mut self, bytes: &[u8]) -> Option<()> {
+        let bytes = unpacked(bytes, MAX_BYTES)?;
+        let mut page = Page { bytes: &bytes, at: 0, line_feeds: 0, scanned: Scanned::default() };
+        page.space();
+        if page.peek().is_none() { Some(()) } else { self.lines::<B>(&mut page) }
+    }
+
+    /// A record to a line; a single one may have line feeds in it.
+    fn lines<B: Block>(&mut self, page: &mut Page<'_>) -> Option<()> {
+        let mut inside = 0;
+        for records in 1_u64.. {
+            let before = page.line_feeds;
+            self.record::<B>(page)?;
+            inside += page.line_feeds - before;
+            let end = page.line_feeds;
+            page.space();
+            if page.peek().is_none() {
+                return (records == 1 || inside == 0).then_some(());
+            }
+            if page.line_feeds == end {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// What stands between brackets, with commas between.
+    fn list<'p>(
+        &mut self,
+        page: &mut Page<'p>,
+        mut each: impl FnMut(&mut Self, &mut Page<'p>) -> Option<()>,
+    ) -> Option<()> {
+        page.expect(b'[')?;
+        page.space();
+        if page.take(b']') {
+            return Some(());
+        }
+        loop {
+            each(self, page)?;
+            if page.take(b',') {
+                page.space();
+                continue;
+            }
+            page.space();
+            if page.take(b',') {
+                page.space();
+            } else {
+                return page.expect(b']');
+            }
+        }
+    }
+
+    /// `{"Item":{…}}`, or the answer to a query.
+    fn record<B: Block>(&mut self, page: &mut Page<'_>) -> Option<()> {
+        if !page.rest().starts_with(br#"{"Item":"#) {
+            return self.answer::<B>(page);
+        }
+        page.at += 8;
+        self.item::<B>(page)?;
+        page.expect(b'}')
+    }
+
+    /// `{"Items":[…],"Count":1,…}`
+    fn answer<B: Block>(&mut self, page: &mut Page<'_>) -> Option<()> {
+        let mut found = false;
+        page.expect(b'{')?;
+        loop {
+            match page.name::<B>()? {
+                "Items" if !mem::replace(&mut found, true) => {
+                    self.list(page, |quick, page| quick.item::<B>(page))?;
+                }
+                "Count" | "ScannedCount" | "LastEvaluatedKey" | "ConsumedCapacity" => {
+                    let value = page.value::<B>()?;
+                    serde_json::from_str::<IgnoredAny>(str::from_utf8(value).ok()?).ok()?;
+                }
+                _ => return None,
+            }
+            page.space();
+            if !page.take(b',') {
+                page.expect(b'}')?;
+                return found.then_some(());
+            }
+        }
+    }
+
+    /// An item: quickly where it has the usual shape.
+    #[inline(always)]
+    fn item<'p, B: Block>(&mut self, page: &mut Page<'p>) -> Option<()> {
+        let start = page.at;
+        match self.reader.item::<B>(page.bytes, start, &mut page.scanned) {
+            Some(end) => {
+                page.at = end;
+                self.scanned(page.bytes.get(start..end)?, &page.scanned)
+            }
+            None => {
+                let item = page.value::<B>()?;
+                self.event(item)
+            }
+        }
+    }
+
+    /// An event whose fields were found.
+    #[inline(always)]
+    fn scanned<'p>(&mut self, item: &'p [u8], scanned: &Scanned<'p>) -> Option<()> {
+        let Some(head) = Head::of(scanned) else { return self.event(item) };
+        let Head { id, name, aggregate, aggregate_id, version, actor, schema_version } = head;
+        let actor = self.actor(actor)?;
+        if self.instance.is_none() {
+            self.start(aggregate_id);
+        }
+        if version != self.version + 1 {
+            return self.event(item);
+        }
+        let record = Record {
+            item,
+            id,
+            version,
+            name,
+            aggregate,
+            aggregate_id,
+            actor,
+            schema_version,
+            fields: &scanned.fields,
+        };
+        self.instance = Some(self.instance.take()?.apply_record(&record).ok()?);
+        self.version = version;
+        if self.late.is_empty() { Some(()) } else { self.catch_up() }
+    }
+
+    /// An event that is read in full.
+    #[cold]
+    #[inline(never)]
+    fn event(&mut self, item: &[u8]) -> Option<()> {
+        let event = event(item, &mut self.shared).ok()?;
+        if self.instance.is_none() {
+            self.start(event.aggregate_id());
+        }
+        if event.version() <= self.version || self.late.insert(event.version(), event).is_some() {
+            return None;
+        }
+        self.catch_up()
+    }
+
+    fn start(&mut self, id: &str) {
+        self.id = id.into();
+        self.instance = Some(self.domain.start(id));
+    }
+
+    /// Applies the late events whose time has come.
+    fn catch_up(&mut self) -> Option<()> {
+        while let Some(event) = self.late.remove(&(self.version + 1)) {
+            self.instance = Some(self.instance.take()?.apply(&event).ok()?);
+            self.version += 1;
+        }
+        Some(())
+    }
+
+    #[inline(always)]
+    fn actor(&mut self, name: &str) -> Option<Text> {
+        let slot = name.len() + usize::from(*name.as_bytes().last()?);
+        let kept = self.actors.get_mut(slot % 16)?;
+        match kept {
+            Some(kept) if **kept == *name => Some(kept.clone()),
+            _ => kept.insert(name.into()).clone().into(),
+        }
+    }
+
+    fn finish(self) -> Option<Option<Snapshot>> {
+        match self.instance {
+            _ if !self.late.is_empty() => None,
+            Some(instance) => instance.snapshot().map(Some),
+            None => Some(None),
+        }
+    }
+}
+
+/// A page, and how far it was read.
+struct Page<'p> {
+    bytes: &'p [u8],
+    at: usize,
+    /// How many line feeds were passed that stand between values, or in what has its own reader.
+    line_feeds: u64,
+    /// The item in hand.
+    scanned: Scanned<'p>,
+}
+
+impl<'p> Page<'p> {
+    fn rest(&self) -> &'p [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let there = self.peek() == Some(byte);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        self.take(byte).then_some(())
+    }
+
+    fn space(&mut self) {
+        while let Some(byte @ (b' ' | b'\n' | b'\r' | b'\t')) = self.peek() {
+            self.line_feeds += u64::from(byte == b'\n');
+            self.at += 1;
+        }
+    }
+
+    /// A name, up to its value.
+    fn name<B: Block>(&mut self) -> Option<&'p str> {
+        self.space();
+        self.expect(b'"')?;
+        let name = plain::<B>(self.bytes, self.at, 0);
+        self.at += name.len();
+        self.expect(b'"')?;
+        self.space();
+        self.expect(b':')?;
+        self.space();
+        Some(name)
+    }
+
+    /// A value that has its own reader: where it ends is all that is known of it.
+    fn value<B: Block>(&mut self) -> Option<&'p [u8]> {
+        let end = skip::<B>(self.bytes, self.at)?;
+        let value = self.bytes.get(self.at..end)?;
+        self.line_feeds += value.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.at = end;
+        Some(value)
+    }
+}
+
+/// The head of an event, with all that it has to have.
+struct Head<'p> {
+    id: Ulid,
+    name: &'p str,
+    aggregate: &'p str,
+    aggregate_id: &'p str,
+    actor: &'p str,
+    version: u64,
+    schema_version: u32,
+}
+
+impl<'p> Head<'p> {
+    /// None where it is not whole, or not in order.
+    #[inline(always)]
+    fn of(scanned: &Scanned<'p>) -> Option<Self> {
+        let id = scanned.text(Part::Id);
+        let id = id.filter(|id| id.len() == 26 && id.as_bytes().first() <= Some(&b'7'))?;
+        let head = Self {
+            id: Ulid::from_string(id).ok()?,
+            name: scanned.text(Part::Name)?,
+            aggregate: scanned.text(Part::Aggregate)?,
+            aggregate_id: scanned.text(Part::AggregateId)?,
+            actor: scanned.text(Part::Actor)?,
+            version: scanned.version.filter(|version| (1..=MAX_SAFE as u64).contains(version))?,
+            schema_version: scanned.schema_version()?,
+        };
+        (!scanned.twice && head.schema_version > 0).then_some(head)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{block::Words, domains};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn bank() -> &'static dyn Domain {
+        domains::for_log("BankAccount")
+    }
+
+    /// An item; the first is an opening, the others deposits.
+    fn item(version: u64) -> String {
+        let id = Ulid::from_parts(1_754_000_000_000 + version, 7);
+        let head = format!(
+            r#""eventId":{{"S":"{id}"}},"aggregateName":{{"S":"BankAccount"}},"aggregateId":{{"S":"a"}},"aggregateVersion":{{"N":"{version}"}},"actorId":{{"S":"ada"}}"#
+        );
+        match version {
+            1 => format!(
+                r#"{{{head},"eventName":{{"S":"AccountOpened"}},"accountHolderId":{{"S":"ada"}},"initialDeposit":{{"N":"100"}},"currency":{{"S":"EUR"}},"eventTs":{{"S":"2025-07-31T22:13:20.001Z"}}}}"#
+            ),
+            _ => format!(
+                r#"{{{head},"eventName":{{"S":"MoneyDeposited"}},"amount":{{"N":"{version}"}},"transactionReference":{{"S":"inv-{version}"}},"description":{{"S":"d"}},"eventTs":{{"S":"2025-07-31T22:13:20.002Z"}}}}"#
+            ),
+        }
+    }
+
+    fn answer(items: &[String]) -> String {
+        format!(
+            r#"{{"Count":{count},"Items":[{}],"ScannedCount":{count}}}"#,
+            items.join(","),
+            count = items.len()
+        )
+    }
+
+    /// Both ways must agree; gives what they agree on, and whether the quick one knew it.
+    fn check(pages: &[&[u8]]) -> (Result<Option<Snapshot>, ReplayError>, bool) {
+        let quick = quick::<Words, _>(bank(), pages.iter());
+        let thorough = thorough(bank(), pages);
+        assert_eq!(replay(bank(), pages), thorough);
+        if let Some(quick) = &quick {
+            assert_eq!(
+                Ok(quick),
+                thorough.as_ref(),
+                "{:?}",
+                pages.iter().map(|page| String::from_utf8_lossy(page))
+            );
+        }
+        (thorough, quick.is_some())
+    }
+
+    fn version(page: &str) -> (u64, bool) {
+        let (state, quick) = check(&[page.as_bytes()]);
+        (state.unwrap().map_or(0, |state| state.meta.version), quick)
+    }
+
+    fn error(pages: &[&str]) -> String {
+        let pages: Vec<&[u8]> = pages.iter().map(|page| page.as_bytes()).collect();
+        check(&pages).0.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_form_of_a_page_ends_in_the_same_state() {
+        let items: Vec<String> = (1..=3).map(item).collect();
+        let body = answer(&items);
+        let exported = items.iter().map(|item| format!("{{\"Item\":{item}}}\n")).collect::<String>();
+        assert_eq!(version(&body), (3, true));
+        assert_eq!(version(&exported), (3, true));
+        assert_eq!(version(&format!("\n{}\n\n{}\r\n", answer(&items[..1]), answer(&items[1..]))), (3, true));
+        assert_eq!(version(&body.replace("},{", "} ,\n\t{").replace(":[", " : [ ")), (3, true));
+        assert_eq!(
+            version(r#"{"Items":[],"Count":0,"LastEvaluatedKey":{"x":[{"S":"\u00e9"},1e5,null]}}"#),
+            (0, true)
+        );
+        assert_eq!(version(""), (0, true));
+        // What is no answer and no export is read the thorough way.
+        let pretty = serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(&body).unwrap());
+        assert_eq!(version(&pretty.unwrap()), (3, true));
+        assert_eq!(version(&format!("[{}]", items.join(", "))), (3, false));
+        let log = crate::import::EventLog::from_bytes(body.as_bytes()).to_ndjson();
+        assert_eq!(version(&log), (3, false));
+        assert_eq!(version(&format!("[{}]", log.trim().replace('\n', ","))), (3, false));
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, body.as_bytes()).unwrap();
+        let gzip = gzip.finish().unwrap();
+        assert_eq!(check(&[&gzip]).0.unwrap().unwrap().meta.version, 3);
+        assert!(check(&[&gzip]).1 && !check(&[&gzip[..gzip.len() - 3]]).1);
+    }
+
+    #[test]
+    fn an_item_may_be_written_in_many_ways() {
+        let two = |second: String| version(&answer(&[item(1), second]));
+        let reversed = |item: &str| {
+            let fields: crate::value::Object = serde_json::from_str(item).unwrap();
+            serde_json::Value::Object(fields.into_iter().rev().collect()).to_string()
+        };
+        for second in [
+            item(2),
+            reversed(&item(2)),
+            item(2).replace("\"d\"", r#""a \"quoted\" \u00e9\\""#),
+            item(2).replace("\"d\"", "\"Überweisung à 5 €\""),
+            item(2).replace("\"d\"", &format!("\"{}\"", "long ".repeat(99))),
+            item(2).replace("\"amount\"", r#""more":{"N":"-1.50e3"},"amount""#),
+            item(2).replace(
+                "\"amount\"",
+                r#""x":{"S":""},"a name of more than forty eight bytes is not learned":{"S":"x"},"amount""#,
+            ),
+            item(2).replace("\"amount\"", r#""l":{"L":[{"M":{"}":{"S":"\\\"]}"}}},{"NULL":true}]},"amount""#),
+            item(2).replace("\"amount\"", r#""$meta":{"S":"x"},"amount""#),
+            item(2).replace("\"amount\"", r#""na\u006de":{"S":"x"},"amount""#),
+            item(2).replace("\"amount\"", r#""schemaVersion":{"N":"1"},"amount""#),
+            item(2).replace("\"eventTs\":{\"S\"", "\"eventTs\":{\"anything\""),
+            item(2).replace(":{", " : { "),
+        ] {
+            assert_eq!(two(second.clone()), (2, true), "{second}");
+        }
+    }
+
+    #[test]
+    fn events_are_applied_in_the_order_of_their_versions() {
+        let mut items: Vec<String> = (1..=40).map(item).collect();
+        fastrand::Rng::with_seed(5).shuffle(&mut items);
+        assert_eq!(version(&answer(&items)), (40, true));
+        items.reverse();
+        let (first, rest) = items.split_at(17);
+        let (state, quick) = check(&[answer(first).as_bytes(), answer(rest).as_bytes()]);
+        assert_eq!((state.unwrap().unwrap().meta.version, quick), (40, true));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let body = answer;
+        let single = |item: &String| answer(std::slice::from_ref(item));
+        let told = |pages: &[&str], expected: &str| {
+            let error = error(pages);
+            assert!(error.contains(expected), "{error}");
+        };
+        let (one, two, four) = (item(1), item(2), item(4));
+        told(
+            &[&single(&one), &body(&[two.clone(), four])],
+            "page 2, line 1: event MoneyDeposited (01K1H8R1040000000000000007), version 4 of a: the stream has a gap: version 3 should come next",
+        );
+        told(&[&body(&[one.clone(), two.clone(), two.clone()])], "the stream has that version already");
+        told(&[&single(&two)], "a gap: version 1");
+        told(&[&body(&[one.clone(), one.clone()])], "has that version already");
+        told(&[&body(&[one.clone(), two.replace("\"a\"", "\"b\"")])], "this is the stream of a");
+        told(&[&body(&[one.replace("BankAccount", "Order")])], "it belongs to Order/a");
+        told(&[&body(&[one.clone(), two.replace("MoneyDeposited", "Rained")])], "no event has this name");
+        told(
+            &[&body(&[one.clone(), two.replace("MoneyDeposited", "AccountOpened")])],
+            "its payload does not fit: /accountHolderId",
+        );
+        told(
+            &[&body(&[two.replace("\"N\":\"2\"", "\"N\":\"1\"")])],
+            "the aggregate does not exist before it",
+        );
+        told(
+            &[&body(&[one.clone(), two.replace("\"amount\":{\"N\":\"2\"", "\"amount\":{\"N\":\"2.5\"")])],
+            "does not fit: /amount",
+        );
+        told(
+            &[&body(&[
+                one.clone(),
+                two.replace("\"amount\":{\"N\":\"2\"", "\"amount\":{\"N\":\"9007199254740991\""),
+            ])],
+            "would leave the integers",
+        );
+        told(
+            &[&body(&[one.clone(), two.replace("\"actorId\"", "\"actor\"")])],
+            "page 1, line 1: item 2: `actorId` is missing",
+        );
+        told(
+            &[&body(&[one.clone(), two.replace("\"actorId\"", "\"eventName\"")])],
+            "item 2: duplicate field `eventName`",
+        );
+        told(&[&body(&[one.clone(), two.replace("\"d\"", "\"\\ud800\"")])], "item 2: ");
+        told(&[&body(&[one.clone(), two.replace("\"d\"", "\"\u{1}\"")])], "control character");
+        told(&[&body(&[one.clone(), two.replace("\"N\":\"2\"", "\"N\":\"02\"")])], "a number in a string");
+        told(&[&body(&[one.clone(), "{}".to_owned()])], "item 2: `eventId` is missing");
+        told(&[&single(&one).replace("ScannedCount", "Items")], "`eventId` is missing");
+        told(&["\n\n{\"Item\":1}"], "page 1, line 3: ");
+        told(&[&body(&[one]), "[1,\n2"], "page 2, line 1: ");
+        let broken = body(&[two]).replace("ada", "\u{80}").into_bytes();
+        let broken: Vec<u8> = broken.into_iter().filter(|byte| *byte != 0xc2).collect();
+        assert!(check(&[&broken]).0.unwrap_err().to_string().contains("it is no UTF-8"));
+    }
+
+    #[test]
+    fn other_domains_and_logs_replay_as_well() {
+        let created = json!({"eventId": "01K1RZXKEYCYQ5MSEQJ4Z5JNDE", "eventName": "OrderCreated", "aggregateName": "Order",
+            "aggregateId": "o", "aggregateVersion": 1, "actorId": "ada", "customerId": "c", "items": [{"productId": "p", "quantity": 2, "price": 5}]});
+        let added = json!({"eventId": "01K1RZXKEYCYQ5MSEQJ4Z5JNDF", "eventName": "OrderItemAdded", "aggregateName": "Order",
+            "aggregateId": "o", "aggregateVersion": 2, "actorId": "ada", "productId": "q", "quantity": 1, "price": 7});
+        let items = [created, added].map(|event| crate::replay::tests::attributes(&event)["M"].to_string());
+        let page = answer(&items);
+        for domain in [domains::for_log("Order"), domains::for_log("anything")] {
+            let quick = quick::<Words, _>(domain, [&page].into_iter());
+            assert_eq!(quick, Some(thorough(domain, [&page]).unwrap()), "{domain:?}");
+            assert_eq!(quick.flatten().unwrap().meta.version, 2);
+        }
+    }
+
+    /// A value as DynamoDB writes it.
+    fn attributes(value: &serde_json::Value) -> serde_json::Value {
+        use serde_json::Value::*;
+        match value {
+            Null => json!({"NULL": true}),
+            Bool(value) => json!({"BOOL": value}),
+            Number(number) => json!({"N": number.to_string()}),
+            String(text) => json!({"S": text}),
+            Array(items) => json!({"L": items.iter().map(attributes).collect::<Vec<_>>()}),
+            Object(fields) => {
+                let fields = fields.iter().map(|(name, value)| (name.clone(), attributes(value)));
+                json!({"M": fields.collect::<crate::value::Object>()})
+            }
+        }
+    }
+
+    /// Changes bytes here and there: mostly to such as mean something.
+    fn mutate(rng: &mut fastrand::Rng, bytes: &mut Vec<u8>) {
+        const PIECES: [&[u8]; 30] = [
+            b"\"",
+            b"\\",
+            b"{",
+            b"}",
+            b"[",
+            b"]",
+            b",",
+            b":",
+            b" ",
+            b"\n",
+            b"0",
+            b"1",
+            b"-",
+            b".",
+            b"e",
+            b"\\u00e9",
+            b"\\ud800",
+            b"\xc3\xa9",
+            b"\xff",
+            b"\x00",
+            b"\x1f",
+            b"\x7f",
+            b"{\"S\":\"x\"}",
+            b"{\"N\":\"1\"}",
+            b"{\"BOOL\":true}",
+            b"\"eventId\"",
+            b"\"Items\"",
+            b"\"aggregateVersion\"",
+            b"\"schemaVersion\":{\"N\":\"2\"},",
+            b"\"x\":{\"L\":[]},",
+        ];
+        for _ in 0..rng.usize(1..4) {
+            let at = rng.usize(0..bytes.len());
+            let end = (at + rng.usize(0..3)).min(bytes.len());
+            match rng.u32(0..6) {
+                0 => bytes[at] = rng.u8(..),
+                1 => bytes[at] ^= 1 << rng.u32(0..8),
+                2 => drop(bytes.drain(at..end)),
+                3 => drop(bytes.splice(at..end, PIECES[rng.usize(0..PIECES.len())].iter().copied())),
+                4 => {
+                    // From behind a comma or a brace, which is where things start.
+                    let starts: Vec<usize> =
+                        (0..bytes.len()).filter(|at| b",{".contains(&bytes[*at])).collect();
+                    let at = starts.get(rng.usize(0..starts.len().max(1))).map_or(0, |at| at + 1);
+                    bytes.splice(at..at, PIECES[rng.usize(0..PIECES.len())].iter().copied());
+                }
+                _ => {
+                    // A piece of it, once more.
+                    let length = rng.usize(0..(bytes.len() - at).min(300));
+                    let piece = bytes[at..at + length].to_vec();
+                    let to = rng.usize(0..bytes.len());
+                    bytes.splice(to..to, piece);
+                }
+            }
+            if bytes.is_empty() {
+                bytes.push(b' ');
+            }
+        }
+    }
+
+    #[test]
+    fn both_ways_agree_on_damaged_pages() {
+        let full = std::env::var_os("REWOUND_FULL").is_some();
+        let (mut states, mut quicks, rounds) = (0, 0, if full { 1_000_000 } else { 6_000 });
+        for seed in 0..rounds {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let items: Vec<String> = (1..=rng.u64(1..7)).map(item).collect();
+            let lines: String = items.iter().map(|item| format!("{{\"Item\":{item}}}\n")).collect();
+            let mut page = if rng.bool() { answer(&items) } else { lines }.into_bytes();
+            mutate(&mut rng, &mut page);
+            let (state, quick) = check(&[&page]);
+            states += u32::from(state.is_ok());
+            quicks += u32::from(quick);
+        }
+        assert!(quicks > 0 && states >= quicks && quicks * 10 > states * 9, "{quicks} of {states}");
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_agree_on_any_values(
+            texts in prop::collection::vec(any::<String>(), 3), digits in "-?(0|[1-9][0-9]{0,17})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,2})?|[0-9]{0,20}",
+            name in "[a-zA-Z$\\\\\"é]{0,50}", shuffle in any::<u64>(), kind in 0..7,
+        ) {
+            let mut fields: Vec<String> = vec![
+                format!(r#""eventId":{{"S":"{}"}}"#, Ulid::from_parts(5, 5)), r#""aggregateName":{"S":"BankAccount"}"#.into(),
+                r#""aggregateVersion":{"N":"2"}"#.into(), r#""eventName":{"S":"MoneyWithdrawn"}"#.into(),
+                r#""aggregateId":{"S":"a"}"#.into(), format!(r#""actorId":{{"S":{}}}"#, json!(texts[0])),
+                format!(r#""transactionReference":{{"S":{}}}"#, json!(texts[1])), r#""description":{"S":"x"}"#.into(),
+                r#""amount":{"N":"5"}"#.into(), format!("{}:{{\"S\":{}}}", json!(name), json!(texts[2])),
+            ];
+            match kind {
+                0 => fields[8] = format!(r#""amount":{{"N":"{digits}"}}"#),
+                1 => fields[2] = format!(r#""aggregateVersion":{{"N":"{digits}"}}"#),
+                2 => fields.push(format!(r#""schemaVersion":{{"N":"{digits}"}}"#)),
+                3 => fields[7] = format!("\"description\":{}", attributes(&json!([texts[0], {"x": 5}, null]))),
+                4 => fields[7] = format!("{}:{{\"N\":\"{digits}\"}}", json!(name)),
+                _ => {}
+            }
+            fastrand::Rng::with_seed(shuffle).shuffle(&mut fields);
+            let withdrawn = format!("{{{}}}", fields.join(","));
+            let _ = check(&[answer(&[item(1), withdrawn.clone(), item(3), item(4)]).as_bytes()]);
+            let _ = check(&[answer(&[item(1)]).as_bytes(), format!("{{\"Item\":{withdrawn}}}").as_bytes(), answer(&[item(3)]).as_bytes()]);
+        }
+    }
+}

@@ -1,0 +1,464 @@
+//! The fields of an event, straight from the bytes of an item: for the shape in which DynamoDB writes it,
+//! with nothing built but a list of slices.
+//!
+//! What it reads is read as the general parser would. Whatever else may stand there (spaces, lists, maps,
+//! sets, escapes in names) it leaves to that one: it says so, and never what is wrong.
+
+use crate::{
+    attribute::is_number,
+    block::{Block, plain},
+};
+use serde::{
+    Deserializer,
+    de::{self, DeserializeSeed, MapAccess, Visitor, value::BorrowedStrDeserializer},
+    forward_to_deserialize_any,
+};
+use std::mem;
+
+/// A field, as it stands in the text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Field<'a> {
+    name: &'a str,
+    value: Value<'a>,
+}
+
+/// A value.
+#[derive(Debug, Clone, Copy)]
+enum Value<'a> {
+    /// What stands between the quotes, where it stands for itself.
+    Text(&'a str),
+    /// A string with escapes in it, and its quotes.
+    Escaped(&'a str),
+    /// An integer of 16 digits at the most, and what it is.
+    Integer(&'a str, u64),
+    /// Any other number.
+    Number(&'a str),
+}
+
+/// What stands in an item: the head of an event, and the fields beside it.
+#[derive(Debug, Default)]
+pub(crate) struct Scanned<'a> {
+    /// The texts of the head, by [`Part`]; an empty one was not there, or is none.
+    texts: [&'a str; TEXTS],
+    /// The numbers of the head.
+    pub(crate) version: Option<u64>,
+    schema_version: Option<u64>,
+    seen: [bool; HEAD.len()],
+    /// All that is not the head's.
+    pub(crate) fields: Vec<Field<'a>>,
+    /// A part of the head was there twice.
+    pub(crate) twice: bool,
+}
+
+/// A part of the head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Id,
+    Name,
+    Aggregate,
+    AggregateId,
+    Actor,
+    /// It repeats the id's time.
+    Time,
+    Version,
+    SchemaVersion,
+}
+
+/// The name of each part, in the same order; first come the texts.
+const HEAD: [(&str, Part); 8] = [
+    ("eventId", Part::Id),
+    ("eventName", Part::Name),
+    ("aggregateName", Part::Aggregate),
+    ("aggregateId", Part::AggregateId),
+    ("actorId", Part::Actor),
+    ("eventTs", Part::Time),
+    ("aggregateVersion", Part::Version),
+    ("schemaVersion", Part::SchemaVersion),
+];
+const TEXTS: usize = Part::Version as usize;
+
+impl<'a> Scanned<'a> {
+    /// A text of the head; none where it is not there, or empty.
+    #[inline(always)]
+    pub(crate) fn text(&self, part: Part) -> Option<&'a str> {
+        self.texts.get(part as usize).copied().filter(|text| !text.is_empty())
+    }
+
+    /// The schema version, 1 where none is written; none where it is no such number.
+    #[inline(always)]
+    pub(crate) fn schema_version(&self) -> Option<u32> {
+        match (self.schema_version, self.seen.get(Part::SchemaVersion as usize)) {
+            (None, Some(true)) => None,
+            (version, _) => u32::try_from(version.unwrap_or(1)).ok(),
+        }
+    }
+
+    #[inline(always)]
+    fn clear(&mut self) {
+        (self.texts, self.seen) = Default::default();
+        (self.version, self.schema_version, self.twice) = Default::default();
+        self.fields.clear();
+    }
+
+    /// Keeps a part of the head. What is no such part is taken for missing.
+    #[inline(always)]
+    fn keep(&mut self, part: Part, value: Value<'a>) {
+        if let Some(seen) = self.seen.get_mut(part as usize) {
+            self.twice |= mem::replace(seen, true);
+        }
+        match (self.texts.get_mut(part as usize), value) {
+            (Some(place), Value::Text(text)) => *place = text,
+            (None, Value::Integer(_, number)) if part == Part::Version => self.version = Some(number),
+            (None, Value::Integer(_, number)) => self.schema_version = Some(number),
+            _ => {}
+        }
+    }
+}
+
+/// Reads items, and learns how their fields start and how long they are: in a log, most look like one
+/// before. What was learned only says where to look first.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    learned: Vec<Start>,
+    /// The start of the first field.
+    first: u8,
+}
+
+/// From behind a value to the first byte of the next, such as `"},"amount":{"N":"`.
+#[derive(Debug, Clone)]
+struct Start {
+    text: [u8; LONGEST],
+    /// Ones where the text is.
+    mask: [u8; LONGEST],
+    length: usize,
+    /// Where the name is in it.
+    name: (usize, usize),
+    number: bool,
+    part: Option<Part>,
+    /// What followed the last time, by [`slot`] of the event's name.
+    next: [Next; SLOTS],
+}
+
+/// How long the value was, and which start came behind it.
+#[derive(Debug, Clone, Copy)]
+struct Next {
+    size: u8,
+    start: u8,
+}
+
+/// The longest start that is learned, three blocks; the general parser reads an item with a longer one.
+const LONGEST: usize = 48;
+
+/// How many starts are learned; a log that has more has no shape.
+const MOST: usize = 64;
+
+/// No start: the item's end.
+const END: u8 = u8::MAX;
+
+/// Events of one name have the same fields: they share a slot, and hardly with others.
+const SLOTS: usize = 64;
+
+/// A hash of the name's last eight bytes (by the golden ratio: Knuth, volume 3, 6.4).
+#[inline(always)]
+fn slot(name: &str) -> usize {
+    let end = name.as_bytes().last_chunk().copied().map_or(name.len() as u64, u64::from_le_bytes);
+    (end.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
+}
+
+impl Reader {
+    /// Reads the item that starts at `at`; gives the byte behind it. None where it is not sure, which says
+    /// nothing about the item.
+    #[inline(never)]
+    pub(crate) fn item<'a, B: Block>(
+        &mut self,
+        bytes: &'a [u8],
+        at: usize,
+        scanned: &mut Scanned<'a>,
+    ) -> Option<usize> {
+        scanned.clear();
+        let (mut at, mut before, mut guess, mut kind) = (at, END, self.first, 0);
+        loop {
+            // Here is the brace that starts the item, or the quote that ends a value.
+            let known = self.learned.get_mut(usize::from(guess)).filter(|start| start.is_at::<B>(bytes, at));
+            let start = match known {
+                Some(start) => start,
+                None => {
+                    let end = bytes.get(at..)?.starts_with(b"\"}}");
+                    guess = if end { END } else { self.find::<B>(bytes, at)? };
+                    match self.learned.get_mut(usize::from(before)) {
+                        Some(before) => before.next.get_mut(kind)?.start = guess,
+                        None => self.first = guess,
+                    }
+                    if end {
+                        return Some(at + 3);
+                    }
+                    self.learned.get_mut(usize::from(guess))?
+                }
+            };
+            let from = at + start.length;
+            let next = start.next.get_mut(kind)?;
+            let text = plain::<B>(bytes, from, usize::from(next.size));
+            let mut end = from + text.len();
+            if text.len() != usize::from(next.size) {
+                next.size = text.len() as u8;
+            }
+            let value = match bytes.get(end)? {
+                b'"' if start.number => number(text)?,
+                b'"' => Value::Text(text),
+                _ if start.number => return None,
+                _ => {
+                    let (value, length) = odd::<B>(bytes, from, end)?;
+                    end = from + length;
+                    value
+                }
+            };
+            match start.part {
+                None => {
+                    let name = plain::<B>(bytes, at + start.name.0, start.name.1);
+                    scanned.fields.push(Field { name, value });
+                }
+                Some(part) => {
+                    scanned.keep(part, value);
+                    if part == Part::Name {
+                        kind = slot(text);
+                    }
+                }
+            }
+            (before, guess) = (guess, start.next.get(kind)?.start);
+            at = end;
+        }
+    }
+
+    /// The start of the field here, as it was learned before or is now.
+    #[cold]
+    #[inline(never)]
+    fn find<B: Block>(&mut self, bytes: &[u8], at: usize) -> Option<u8> {
+        let here = bytes.get(at..)?;
+        let skipped = match here {
+            [b'{', b'"', ..] => 2,
+            [b'"', b'}', b',', b'"', ..] => 4,
+            _ => return None,
+        };
+        let name = plain::<B>(here, skipped, 0);
+        let between = here.get(skipped + name.len()..)?;
+        let number = between.starts_with(b"\":{\"N\":\"");
+        if !number && !between.starts_with(b"\":{\"S\":\"") {
+            return None;
+        }
+        let length = skipped + name.len() + 8;
+        let here = here.get(..length)?;
+        if let Some(known) =
+            self.learned.iter().position(|start| start.text.get(..start.length) == Some(here))
+        {
+            return Some(known as u8);
+        }
+        let part = HEAD.iter().find(|part| part.0 == name).map(|part| part.1);
+        let fits = part.is_none_or(|part| number == (part as usize >= TEXTS));
+        // The general parser keeps some names with a dollar for itself.
+        if self.learned.len() == MOST || name.starts_with('$') || !fits {
+            return None;
+        }
+        let (mut text, mut mask) = ([0; LONGEST], [0; LONGEST]);
+        text.get_mut(..length)?.copy_from_slice(here);
+        mask.get_mut(..length)?.fill(255);
+        let next = [Next { size: 0, start: END }; SLOTS];
+        self.learned.push(Start { text, mask, length, name: (skipped, name.len()), number, part, next });
+        Some((self.learned.len() - 1) as u8)
+    }
+}
+
+impl Start {
+    #[inline(always)]
+    fn is_at<B: Block>(&self, bytes: &[u8], at: usize) -> bool {
+        let Some(found) = bytes.get(at..).and_then(<[u8]>::first_chunk::<LONGEST>) else { return false };
+        let ([a, b, c], _) = found.as_chunks() else { return false };
+        let ([x, y, z], _) = self.text.as_chunks() else { return false };
+        let ([m, n, o], _) = self.mask.as_chunks() else { return false };
+        let unlike = |found, text, mask| B::load(found).unlike(B::load(text), B::load(mask));
+        let short = unlike(a, x, m).or(unlike(b, y, n)).is_zero();
+        short && (self.length <= 32 || unlike(c, z, o).is_zero())
+    }
+}
+
+/// A number from its text.
+#[inline(always)]
+fn number(text: &str) -> Option<Value<'_>> {
+    let (mut integer, mut digits) = (0_u64, true);
+    for byte in text.bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        digits &= digit < 10;
+        integer = integer.wrapping_mul(10).wrapping_add(u64::from(digit));
+    }
+    let short = text.len() == 1 || (text.len() < 17 && !text.starts_with('0') && !text.is_empty());
+    if digits && short { Some(Value::Integer(text, integer)) } else { other_number(text) }
+}
+
+#[cold]
+#[inline(never)]
+fn other_number(text: &str) -> Option<Value<'_>> {
+    is_number(text).then_some(Value::Number(text))
+}
+
+/// A string from `from` with something at `at` that is not plain; and its length.
+#[cold]
+#[inline(never)]
+fn odd<'a, B: Block>(bytes: &'a [u8], from: usize, at: usize) -> Option<(Value<'a>, usize)> {
+    let (end, escaped) = string_end::<B>(bytes, at)?;
+    let json = str::from_utf8(bytes.get(from - 1..end + 1)?).ok()?;
+    // The general parser knows which escapes there are, and what may not stand in a string.
+    serde_json::from_str::<String>(json).ok()?;
+    let value = if escaped { Value::Escaped(json) } else { Value::Text(json.get(1..json.len() - 1)?) };
+    Some((value, end - from))
+}
+
+/// The quote that ends the string which goes on at `at`, and whether a backslash is before it.
+fn string_end<B: Block>(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
+    let mut escaped = false;
+    loop {
+        at += plain::<B>(bytes, at, 0).len();
+        match bytes.get(at)? {
+            b'"' => return Some((at, escaped)),
+            b'\\' => (at, escaped) = (at + 2, true),
+            _ => at += 1,
+        }
+    }
+}
+
+/// The byte behind the value that starts at `at`, going by its brackets and strings: it is not checked
+/// otherwise.
+pub(crate) fn skip<B: Block>(bytes: &[u8], at: usize) -> Option<usize> {
+    let (mut at, mut depth) = (at, 0_usize);
+    loop {
+        match bytes.get(at)? {
+            b'"' => at = string_end::<B>(bytes, at + 1)?.0 + 1,
+            b'{' | b'[' => (at, depth) = (at + 1, depth + 1),
+            // Behind a number or a word.
+            b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' if depth == 0 => return Some(at),
+            b'}' | b']' => (at, depth) = (at + 1, depth - 1),
+            _ => {
+                at += 1;
+                continue;
+            }
+        }
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+}
+
+/// Reads a struct from fields, as it would be read from their JSON.
+pub(crate) struct Fields<'f, 'a> {
+    rest: std::slice::Iter<'f, Field<'a>>,
+    value: Option<Value<'a>>,
+}
+
+impl<'f, 'a> Fields<'f, 'a> {
+    pub(crate) fn new(fields: &'f [Field<'a>]) -> Self {
+        Self { rest: fields.iter(), value: None }
+    }
+}
+
+impl<'de> Deserializer<'de> for Fields<'_, 'de> {
+    type Error = serde_json::Error;
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_map(self)
+    }
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'a> MapAccess<'a> for Fields<'_, 'a> {
+    type Error = serde_json::Error;
+    #[inline(always)]
+    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, Self::Error> {
+        let Some(field) = self.rest.next() else { return Ok(None) };
+        self.value = Some(field.value);
+        seed.deserialize(BorrowedStrDeserializer::new(field.name)).map(Some)
+    }
+    #[inline(always)]
+    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Self::Error> {
+        let value = self.value.take().ok_or_else(|| de::Error::custom("a value without a name"))?;
+        seed.deserialize(value)
+    }
+}
+
+impl<'a> Value<'a> {
+    /// The general parser, on all but a plain text: no reader of anything else is ever shown one.
+    fn parser(self) -> Result<serde_json::Deserializer<serde_json::de::StrRead<'a>>, serde_json::Error> {
+        match self {
+            Value::Text(_) => Err(de::Error::custom("expected no text")),
+            Value::Escaped(json) | Value::Integer(json, _) | Value::Number(json) => {
+                Ok(serde_json::Deserializer::from_str(json))
+            }
+        }
+    }
+}
+
+macro_rules! methods {
+    ($($method:ident($($argument:ident: $type:ty),*) $text:expr, $integer:expr;)*) => { $(
+        #[inline]
+        fn $method<V: Visitor<'a>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, Self::Error> {
+            match self {
+                Value::Text(text) if $text => BorrowedStrDeserializer::new(text).$method($($argument,)* visitor),
+                Value::Integer(_, integer) if $integer => visitor.visit_u64(integer),
+                _ => self.parser()?.$method($($argument,)* visitor),
+            }
+        }
+    )* };
+}
+
+/// As `serde_json` does it on the text of the value; plain texts and integers are at hand.
+impl<'a> Deserializer<'a> for Value<'a> {
+    type Error = serde_json::Error;
+
+    methods! {
+        deserialize_any() true, false;
+        deserialize_str() true, false;
+        deserialize_string() true, false;
+        deserialize_char() true, false;
+        deserialize_identifier() true, false;
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]) true, false;
+        deserialize_i64() false, true;
+        deserialize_u64() false, true;
+        deserialize_bool() false, false;
+        deserialize_i8() false, false;
+        deserialize_i16() false, false;
+        deserialize_i32() false, false;
+        deserialize_i128() false, false;
+        deserialize_u8() false, false;
+        deserialize_u16() false, false;
+        deserialize_u32() false, false;
+        deserialize_u128() false, false;
+        deserialize_f32() false, false;
+        deserialize_f64() false, false;
+        deserialize_bytes() false, false;
+        deserialize_byte_buf() false, false;
+        deserialize_unit() false, false;
+        deserialize_unit_struct(name: &'static str) false, false;
+        deserialize_seq() false, false;
+        deserialize_tuple(length: usize) false, false;
+        deserialize_tuple_struct(name: &'static str, length: usize) false, false;
+        deserialize_map() false, false;
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]) false, false;
+    }
+
+    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        // No value here is `null`.
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'a>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    #[inline]
+    fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_unit()
+    }
+}

@@ -1,0 +1,78 @@
+// From the bytes of a stream to its state: the core, the library that it is compatible with, and
+// `JSON.parse` alone, in turns in one process, all on the same answers to a DynamoDB `Query`.
+import assert from "node:assert/strict";
+import { performance } from "node:perf_hooks";
+import { unmarshall } from "@aws-sdk/util-dynamodb";
+import { reduceEvents } from "@coderbyheart/aws-dynamodb-es-cqrs/aggregate";
+
+const EVENTS = 200_000;
+const TURNS = 11;
+
+const parse = (pages) =>
+  pages.map((page) =>
+    JSON.parse(Buffer.from(page.buffer, page.byteOffset, page.length).toString()),
+  );
+
+/** As the library's own `listAggregateEventsDynamoDB` and its README have it. */
+function peer(pages, reducer) {
+  const events = [];
+  for (const page of parse(pages)) {
+    for (const item of page.Items ?? []) {
+      const { eventTs, ...event } = unmarshall(item);
+      events.push(event);
+    }
+  }
+  return reduceEvents(reducer)(events);
+}
+
+/** How many times longer the others take than `replay`, and the milliseconds of all. */
+export function replayAgainstOthers({ Bench, replay, replayThoroughly }, reduce, { say, median }) {
+  const bench = new Bench(EVENTS, 42);
+  const pages = bench.queryPages();
+  bench.free();
+  const bytes = pages.reduce((sum, page) => sum + page.length, 0);
+  say(`${pages.length} pages of together ${(bytes / 1e6).toFixed(1)} MB, ${TURNS} turns each …`);
+
+  const text = (state) => ({ ...JSON.parse(state) });
+  const contenders = {
+    core: () => text(replay(pages)),
+    thorough: () => text(replayThoroughly(pages)),
+    parse: () => parse(pages).at(-1).Items.at(-1),
+    parse_dropped: () => {
+      // What is parsed is let go at once, as no program that needs it could.
+      let last;
+      for (const page of pages)
+        last = JSON.parse(Buffer.from(page.buffer, page.byteOffset, page.length).toString());
+      return last.Items.at(-1);
+    },
+    peer: () => peer(pages, (event, state) => reduce(state, event)),
+  };
+  const times = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
+  for (let turn = 0; turn <= TURNS; turn += 1) {
+    const results = {};
+    for (const [name, work] of Object.entries(contenders)) {
+      // What the one before left behind is not this one's to clear away.
+      globalThis.gc?.();
+      const start = performance.now();
+      results[name] = work();
+      const time = performance.now() - start;
+      if (turn > 0) times[name].push(time);
+    }
+    const { core, thorough, peer } = results;
+    assert.deepEqual(core, thorough);
+    delete core.$meta.updatedAt; // the plain reducer does not keep it
+    assert.deepEqual(core, peer);
+    assert.equal(results.parse.aggregateVersion.N, String(core.$meta.version));
+    assert.equal(core.$meta.version, EVENTS);
+  }
+  const shown = Object.entries(times).map(([name, all]) => `${name} ${median(all).toFixed(0)} ms`);
+  say(`  medians: ${shown.join(", ")}`);
+  const against = (name) => median(times[name].map((time, turn) => time / times.core[turn]));
+  return {
+    replay_vs_peer: against("peer"),
+    replay_vs_json_parse: against("parse"),
+    replay_vs_json_parse_dropped: against("parse_dropped"),
+    replay_vs_thorough: against("thorough"),
+    replay_ms: median(times.core),
+  };
+}
