@@ -7,6 +7,7 @@
 
 use crate::{
     aggregate::{Aggregate, Context, Meta, Once, Versioned, decode, reduce},
+    block::same,
     error::{Error, Issue, Problem, ReduceError, Rejection, Result},
     event::{Event, Head, Text, Trace},
     number::MAX_SAFE,
@@ -447,13 +448,13 @@ impl<A: Aggregate> Instance for Typed<A> {
 
     fn apply_record(mut self: Box<Self>, record: &Record<'_>) -> Result<Box<dyn Instance>, Unapplied> {
         let Record { name, version, .. } = *record;
-        let mine = *self.id == *record.aggregate_id && record.aggregate == A::NAME;
+        let mine = same(&self.id, record.aggregate_id) && same(record.aggregate, A::NAME);
         let before = self.now.as_ref().map_or(0, |now| now.meta.version);
         if !mine || version != before + 1 || !is_current(A::UPCASTERS, name, record.schema_version) {
             let event = record.event().map_err(|_| Unapplied)?;
             return self.apply(&event).map_err(|_| Unapplied);
         }
-        let event: A::Event = variant::read_fields(name, record.fields).map_err(|_| Unapplied)?;
+        let event: A::Event = variant::read_fields(name, record.fields()).map_err(|_| Unapplied)?;
         let of = Context { id: &self.id, actor: &record.actor };
         let (id, state) = match self.now.take() {
             Some(Versioned { meta, state }) => (meta.id, Some(state)),
