@@ -7,16 +7,20 @@
 
 use crate::{
     aggregate::{Aggregate, Context, Meta, Once, Versioned, decode, reduce},
-    block::same,
     error::{Error, Issue, Problem, ReduceError, Rejection, Result},
     event::{Event, Head, Text, Trace},
     number::MAX_SAFE,
-    replay::{Record, Unapplied},
     schema::{self, Shape, shapes, validate},
     time::{Millis, rising_ids, to_iso},
-    upcast::{Upcaster, is_current, newest},
+    upcast::{Upcaster, newest},
     value::Object,
     variant,
+};
+#[cfg(feature = "replay")]
+use crate::{
+    block::same,
+    replay::{Record, Unapplied},
+    upcast::is_current,
 };
 use serde_json::{Value, json};
 use std::{fmt, marker::PhantomData, sync::OnceLock};
@@ -77,6 +81,7 @@ pub trait Instance: fmt::Debug {
     ///
     /// # Errors
     /// Where `apply` has one, which says what is wrong.
+    #[cfg(feature = "replay")]
     fn apply_record(self: Box<Self>, record: &Record<'_>) -> Result<Box<dyn Instance>, Unapplied> {
         let event = record.event().map_err(|_| Unapplied)?;
         self.apply(&event).map_err(|_| Unapplied)
@@ -446,6 +451,7 @@ impl<A: Aggregate> Instance for Typed<A> {
         Ok(self)
     }
 
+    #[cfg(feature = "replay")]
     fn apply_record(mut self: Box<Self>, record: &Record<'_>) -> Result<Box<dyn Instance>, Unapplied> {
         let Record { name, version, .. } = *record;
         let mine = same(&self.id, record.aggregate_id) && same(record.aggregate, A::NAME);

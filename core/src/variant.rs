@@ -3,7 +3,7 @@
 //!
 //! (Serde's own tagged enums buffer the whole value first, and lose the text of its numbers there.)
 
-use crate::{scan::Fields, value::Object};
+use crate::value::Object;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor},
@@ -21,10 +21,11 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(name: &str, text: &'a str) -> Result<
 
 /// Reads the variant `name` from the fields of an item, as [`read`] does from their text. (It is a copy of the
 /// code that reads a domain's events, for the quick way of a replay.)
+#[cfg(feature = "replay")]
 #[inline(always)]
 pub(crate) fn read_fields<'a, T: Deserialize<'a>>(
     name: &str,
-    fields: Fields<'_, 'a>,
+    fields: crate::scan::Fields<'_, 'a>,
 ) -> Result<T, serde_json::Error> {
     T::deserialize(Variant { name, fields })
 }
