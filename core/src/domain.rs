@@ -10,12 +10,17 @@ use crate::{
     error::{Error, Issue, Problem, ReduceError, Rejection, Result},
     event::{Event, Head, Text, Trace},
     number::MAX_SAFE,
-    replay::{Record, Unapplied},
     schema::{self, Shape, shapes, validate},
     time::{Millis, rising_ids, to_iso},
-    upcast::{Upcaster, is_current, newest},
+    upcast::{Upcaster, newest},
     value::Object,
     variant,
+};
+#[cfg(feature = "replay")]
+use crate::{
+    block::same,
+    replay::{Record, Unapplied},
+    upcast::is_current,
 };
 use serde_json::{Value, json};
 use std::{fmt, marker::PhantomData, sync::OnceLock};
@@ -76,6 +81,7 @@ pub trait Instance: fmt::Debug {
     ///
     /// # Errors
     /// Where `apply` has one, which says what is wrong.
+    #[cfg(feature = "replay")]
     fn apply_record(self: Box<Self>, record: &Record<'_>) -> Result<Box<dyn Instance>, Unapplied> {
         let event = record.event().map_err(|_| Unapplied)?;
         self.apply(&event).map_err(|_| Unapplied)
@@ -445,15 +451,16 @@ impl<A: Aggregate> Instance for Typed<A> {
         Ok(self)
     }
 
+    #[cfg(feature = "replay")]
     fn apply_record(mut self: Box<Self>, record: &Record<'_>) -> Result<Box<dyn Instance>, Unapplied> {
         let Record { name, version, .. } = *record;
-        let mine = *self.id == *record.aggregate_id && record.aggregate == A::NAME;
+        let mine = same(&self.id, record.aggregate_id) && same(record.aggregate, A::NAME);
         let before = self.now.as_ref().map_or(0, |now| now.meta.version);
         if !mine || version != before + 1 || !is_current(A::UPCASTERS, name, record.schema_version) {
             let event = record.event().map_err(|_| Unapplied)?;
             return self.apply(&event).map_err(|_| Unapplied);
         }
-        let event: A::Event = variant::read_fields(name, record.fields).map_err(|_| Unapplied)?;
+        let event: A::Event = variant::read_fields(name, record.fields()).map_err(|_| Unapplied)?;
         let of = Context { id: &self.id, actor: &record.actor };
         let (id, state) = match self.now.take() {
             Some(Versioned { meta, state }) => (meta.id, Some(state)),

@@ -5,7 +5,7 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc, Digest, Table};
 use flate2::{Decompress, FlushDecompress, Status};
-use std::{borrow::Cow, mem};
+use std::mem;
 
 static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
@@ -109,9 +109,10 @@ impl Gunzip {
 }
 
 /// The bytes, unpacked where they are gzip; none where that is broken, or longer than `most`.
-pub(crate) fn unpacked(bytes: &[u8], most: usize) -> Option<Cow<'_, [u8]>> {
+#[cfg(feature = "replay")]
+pub(crate) fn unpacked(bytes: &[u8], most: usize) -> Option<std::borrow::Cow<'_, [u8]>> {
     if !bytes.starts_with(b"\x1f\x8b") {
-        return (bytes.len() <= most).then_some(Cow::Borrowed(bytes));
+        return (bytes.len() <= most).then_some(bytes.into());
     }
     let (mut gunzip, mut out) = (Gunzip::new(), Vec::new());
     for piece in bytes.chunks(64 * 1024) {
@@ -121,7 +122,7 @@ pub(crate) fn unpacked(bytes: &[u8], most: usize) -> Option<Cow<'_, [u8]>> {
         }
     }
     gunzip.finish().ok()?;
-    Some(Cow::Owned(out))
+    Some(out.into())
 }
 
 /// How long a member's header is; none where more of it is needed.

@@ -9,11 +9,11 @@ use crate::{
     domains::for_log,
     error::Issue,
     event::{Event, Interner},
-    gzip::{Gunzip, unpacked},
+    gzip::Gunzip,
     time::Millis,
     timeline::Timeline,
 };
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::{cmp::Reverse, collections::BTreeMap, fmt, mem};
 
@@ -163,6 +163,7 @@ pub struct Import {
 ///
 /// # Errors
 /// The first thing in it that is wrong.
+#[cfg(feature = "replay")]
 pub(crate) fn strictly(page: &[u8], shared: Interner) -> Result<(Vec<(u32, Event)>, Interner), LineProblem> {
     let mut import = Import { strict: Some(Vec::new()), shared, ..Import::default() };
     match one_value(page) {
@@ -177,12 +178,13 @@ pub(crate) fn strictly(page: &[u8], shared: Interner) -> Result<(Vec<(u32, Event
 }
 
 /// The object that the page is, and the line in which it starts.
+#[cfg(feature = "replay")]
 fn one_value(page: &[u8]) -> Option<(u32, Vec<u8>)> {
-    let text = unpacked(page, MAX_BYTES)?;
+    let text = crate::gzip::unpacked(page, MAX_BYTES)?;
     let value = text.trim_ascii_start();
     let before = text.len() - value.len();
     let line = 1 + text.iter().take(before).filter(|byte| **byte == b'\n').count() as u32;
-    let object = value.starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(value).is_ok();
+    let object = value.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(value).is_ok();
     object.then(|| (line, value.to_vec()))
 }
 

@@ -49,6 +49,7 @@ extern crate self as rewound_core;
 
 pub mod aggregate;
 mod attribute;
+#[cfg(feature = "replay")]
 mod block;
 pub mod domain;
 pub mod domains;
@@ -59,8 +60,10 @@ mod gzip;
 pub mod import;
 pub mod number;
 pub mod projection;
+#[cfg(feature = "replay")]
 pub mod replay;
 pub mod run;
+#[cfg(feature = "replay")]
 mod scan;
 pub mod schema;
 pub mod sim;

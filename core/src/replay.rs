@@ -8,14 +8,14 @@
 //! nothing, and the thorough way has the word: so there is one place where errors come from.
 
 use crate::{
-    block::{Block, Native, plain},
+    block::{Block, Native, plain, same},
     domain::{Domain, Instance, Snapshot},
     error::{Issue, ReduceError},
     event::{Event, Interner, RESERVED, Text},
     gzip::unpacked,
     import::{MAX_BYTES, event_of_item, strictly},
     number::MAX_SAFE,
-    scan::{Field, Part, Reader, Scanned, skip},
+    scan::{Fields, Part, Reader, Scanned, skip},
     time::Ulid,
 };
 use serde::de::IgnoredAny;
@@ -144,11 +144,16 @@ pub struct Record<'a> {
     pub(crate) aggregate_id: &'a str,
     pub(crate) actor: Text,
     pub(crate) schema_version: u32,
-    /// All fields but those of the head.
-    pub(crate) fields: &'a [Field<'a>],
+    reader: &'a Reader,
+    scanned: &'a Scanned<'a>,
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
+    /// All fields but those of the head.
+    pub(crate) fn fields(&self) -> Fields<'a, 'a> {
+        Fields::new(self.reader, self.scanned)
+    }
+
     /// The event, read in full.
     ///
     /// # Errors
@@ -334,7 +339,8 @@ impl Quick {
             aggregate_id,
             actor,
             schema_version,
-            fields: &scanned.fields,
+            reader: &self.reader,
+            scanned,
         };
         self.instance = Some(self.instance.take()?.apply_record(&record).ok()?);
         self.version = version;
@@ -374,7 +380,7 @@ impl Quick {
         let slot = name.len() + usize::from(*name.as_bytes().last()?);
         let kept = self.actors.get_mut(slot % 16)?;
         match kept {
-            Some(kept) if **kept == *name => Some(kept.clone()),
+            Some(kept) if same(kept, name) => Some(kept.clone()),
             _ => kept.insert(name.into()).clone().into(),
         }
     }

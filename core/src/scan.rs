@@ -10,15 +10,16 @@ use crate::{
 };
 use serde::{
     Deserializer,
-    de::{self, DeserializeSeed, MapAccess, Visitor, value::BorrowedStrDeserializer},
+    de::{self, DeserializeSeed, IntoDeserializer, MapAccess, Visitor, value::BorrowedStrDeserializer},
     forward_to_deserialize_any,
 };
 use std::mem;
 
 /// A field, as it stands in the text.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Field<'a> {
-    name: &'a str,
+struct Field<'a> {
+    /// The place of its start, and so of its name, among the learned ones.
+    start: u8,
     value: Value<'a>,
 }
 
@@ -45,7 +46,7 @@ pub(crate) struct Scanned<'a> {
     schema_version: Option<u64>,
     seen: [bool; HEAD.len()],
     /// All that is not the head's.
-    pub(crate) fields: Vec<Field<'a>>,
+    fields: Vec<Field<'a>>,
     /// A part of the head was there twice.
     pub(crate) twice: bool,
 }
@@ -131,8 +132,7 @@ struct Start {
     /// Ones where the text is.
     mask: [u8; LONGEST],
     length: usize,
-    /// Where the name is in it.
-    name: (usize, usize),
+    name: Box<str>,
     number: bool,
     part: Option<Part>,
     /// What followed the last time, by [`slot`] of the event's name.
@@ -213,10 +213,7 @@ impl Reader {
                 }
             };
             match start.part {
-                None => {
-                    let name = plain::<B>(bytes, at + start.name.0, start.name.1);
-                    scanned.fields.push(Field { name, value });
-                }
+                None => scanned.fields.push(Field { start: guess, value }),
                 Some(part) => {
                     scanned.keep(part, value);
                     if part == Part::Name {
@@ -262,7 +259,7 @@ impl Reader {
         text.get_mut(..length)?.copy_from_slice(here);
         mask.get_mut(..length)?.fill(255);
         let next = [Next { size: 0, start: END }; SLOTS];
-        self.learned.push(Start { text, mask, length, name: (skipped, name.len()), number, part, next });
+        self.learned.push(Start { text, mask, length, name: name.into(), number, part, next });
         Some((self.learned.len() - 1) as u8)
     }
 }
@@ -346,15 +343,16 @@ pub(crate) fn skip<B: Block>(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Reads a struct from fields, as it would be read from their JSON.
+/// Reads a struct from the fields of an item, as it would be read from their JSON.
 pub(crate) struct Fields<'f, 'a> {
+    learned: &'f [Start],
     rest: std::slice::Iter<'f, Field<'a>>,
     value: Option<Value<'a>>,
 }
 
 impl<'f, 'a> Fields<'f, 'a> {
-    pub(crate) fn new(fields: &'f [Field<'a>]) -> Self {
-        Self { rest: fields.iter(), value: None }
+    pub(crate) fn new(reader: &'f Reader, scanned: &'f Scanned<'a>) -> Self {
+        Self { learned: &reader.learned, rest: scanned.fields.iter(), value: None }
     }
 }
 
@@ -375,7 +373,8 @@ impl<'a> MapAccess<'a> for Fields<'_, 'a> {
     fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, Self::Error> {
         let Some(field) = self.rest.next() else { return Ok(None) };
         self.value = Some(field.value);
-        seed.deserialize(BorrowedStrDeserializer::new(field.name)).map(Some)
+        let name = self.learned.get(usize::from(field.start)).map_or("", |start| &start.name);
+        seed.deserialize(name.into_deserializer()).map(Some)
     }
     #[inline(always)]
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Self::Error> {

@@ -3,10 +3,7 @@
 //!
 //! (Serde's own tagged enums buffer the whole value first, and lose the text of its numbers there.)
 
-use crate::{
-    scan::{Field, Fields},
-    value::Object,
-};
+use crate::value::Object;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, DeserializeSeed, EnumAccess, IntoDeserializer, VariantAccess, Visitor},
@@ -22,14 +19,15 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(name: &str, text: &'a str) -> Result<
     T::deserialize(Variant { name, fields: &mut serde_json::Deserializer::from_str(text) })
 }
 
-/// Reads the variant `name` from fields, as [`read`] does from their text. (It is a copy of a domain's code
-/// to read its events: only the quick way of a replay has one.)
+/// Reads the variant `name` from the fields of an item, as [`read`] does from their text. (It is a copy of the
+/// code that reads a domain's events, for the quick way of a replay.)
+#[cfg(feature = "replay")]
 #[inline(always)]
 pub(crate) fn read_fields<'a, T: Deserialize<'a>>(
     name: &str,
-    fields: &[Field<'a>],
+    fields: crate::scan::Fields<'_, 'a>,
 ) -> Result<T, serde_json::Error> {
-    T::deserialize(Variant { name, fields: Fields::new(fields) })
+    T::deserialize(Variant { name, fields })
 }
 
 /// The names of an enum's variants.

@@ -137,6 +137,35 @@ pub fn replay_thoroughly(pages: Vec<Uint8Array>) -> Result<String, String> {
     state(replay::thorough(domains::for_log(BankAccount::NAME), pages.iter().map(Uint8Array::to_vec)))
 }
 
+/// Damages small pages at random, and replays them both ways: this build reads with vectors, and the core's own
+/// tests without. Gives how many pages still ended in a state.
+#[wasm_bindgen(js_name = bothWaysAgree)]
+pub fn both_ways_agree(rounds: u32) -> Result<u32, String> {
+    const PIECES: [&str; 12] =
+        ["\"", "\\", "{", "}", ",", "\n", "0", "-", "\\u00e9", "\u{e9}", "{\"S\":\"x\"}", "\"eventId\""];
+    let (bench, mut states) = (Bench::new(6, 1)?, 0);
+    let page = bench.query_pages().first().map(Uint8Array::to_vec).ok_or("there is no page")?;
+    let bank = domains::for_log(BankAccount::NAME);
+    for seed in 0..rounds {
+        let mut rng = fastrand::Rng::with_seed(u64::from(seed));
+        let mut page = page.clone();
+        for _ in 0..rng.u32(1..3) {
+            let at = rng.usize(0..page.len());
+            let end = (at + rng.usize(0..3)).min(page.len());
+            let piece = rng.choice(PIECES).unwrap_or_default().as_bytes();
+            let byte = [rng.u8(..)];
+            page.splice(at..end, if rng.bool() { piece } else { &byte }.iter().copied());
+        }
+        let (quick, thorough) = (replay::replay(bank, [&page]), replay::thorough(bank, [&page]));
+        if quick != thorough {
+            let page = String::from_utf8_lossy(&page);
+            return Err(format!("{quick:?} is not {thorough:?}, of {page}"));
+        }
+        states += u32::from(quick.is_ok());
+    }
+    Ok(states)
+}
+
 fn state(replayed: Result<Option<Snapshot>, ReplayError>) -> Result<String, String> {
     let state = replayed.map_err(|error| error.to_string())?.ok_or("there are no events")?;
     Ok(state.to_json().to_string())
