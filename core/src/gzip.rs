@@ -9,6 +9,11 @@ use std::mem;
 
 static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
+/// The checksum of gzip, which DynamoDB's answers have as well.
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
+    CRC.checksum(bytes)
+}
+
 /// The longest header that is read: more would be no name or comment of a file.
 const MAX_HEADER: usize = 128 * 1024;
 

@@ -31,7 +31,8 @@ use crate::{
     error::{Error, Result},
     event::Event,
     store::{
-        Answer, Commit, Cost, Failure, KEY_LIFETIME, Loaded, MAX_ITEMS, PAGE, Record, Reply, Request, Store,
+        Answer, Commit, Cost, Failure, KEY_LIFETIME, Loaded, MAX_ITEMS, PAGE, Page, Record, Reply, Request,
+        Store, gone,
     },
     time::Millis,
     value::sha256,
@@ -72,15 +73,15 @@ impl Default for Options {
     }
 }
 
-/// What a run needs next.
+/// What a run needs next, until it ends in a `T`.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Step {
+pub enum Step<T = Done> {
     /// Ask the store for this, and come back with its reply.
     Ask(Request),
     /// Wait so many milliseconds, and come back without a reply.
     Wait(Millis),
     /// The run is over.
-    Done(Result<Done>),
+    Done(Result<T>),
 }
 
 /// What a command did.
@@ -142,8 +143,8 @@ enum Phase {
     Commit(Box<Commit>),
     /// A commit whose first answer was lost met a conflict: asked whether the winner is itself.
     Own(Box<Commit>, Option<Loaded>),
-    /// Asked for the record of a key, by its index, before an answer that writes nothing.
-    Record(Result<Done>, usize),
+    /// Asked for the record of a key before an answer that writes nothing.
+    Record(Result<Done>),
     /// The command took effect before: asking for the events that it recorded.
     Repeat(Record, Box<dyn Instance>, Vec<Event>),
     /// Waiting before the next attempt; then this is asked, or the state in hand decided on.
@@ -233,14 +234,13 @@ impl CommandRun {
             Phase::Own(commit, _) => {
                 Request::Events { aggregate, id, after: commit.expected, cursor: None, limit: 1 }
             }
-            Phase::Record(_, index) => {
-                let key = self.keys.get(*index).map(|(key, _)| key.clone()).unwrap_or_default();
-                Request::Record { key, now: self.sender.now }
+            Phase::Record(_) => {
+                let keys = self.keys.iter().map(|(key, _)| key.clone()).collect();
+                Request::Record { keys, now: self.sender.now }
             }
             Phase::Wait(_) => {
-                let attempt = u64::from(self.conflicts.max(self.resent).max(1));
-                let chance = (self.sender.random % u128::from(self.options.backoff.max(1))) as u64;
-                return Step::Wait(self.options.backoff.saturating_mul(attempt).saturating_add(chance));
+                let attempt = self.conflicts.max(self.resent);
+                return Step::Wait(pause(self.options.backoff, attempt, self.sender.random));
             }
             Phase::Done(result) => return Step::Done(result.clone()),
         })
@@ -262,7 +262,7 @@ impl CommandRun {
         // Where nothing is known, the run tries as if nothing were there: a command that creates its
         // aggregate needs no load, and every other is refused by that state and loads the real one.
         let cached = self.options.cached.take();
-        let known = cached.and_then(|snapshot| self.resume(&snapshot));
+        let known = cached.and_then(|snapshot| resume(self.domain, &self.id, &snapshot));
         self.decide(known.unwrap_or_else(|| self.domain.start(&self.id)))
     }
 
@@ -275,20 +275,13 @@ impl CommandRun {
             (Phase::Catch(instance, version), Answer::Events(page)) => {
                 // What is read now is newer than what was known of the keys.
                 self.keys_are_free = false;
-                let before = instance.version();
-                match apply_all(instance, &page.items) {
-                    Ok(instance) if instance.version() >= version && page.next.is_none() => {
-                        self.decide(instance)
-                    }
-                    Ok(instance) if instance.version() == before => failed(format!(
-                        "the store says version {version} of {} and holds the events up to {before}",
-                        self.id
-                    )),
-                    Ok(instance) => {
+                match caught_up(instance, version, &page) {
+                    Ok((instance, true)) => self.decide(instance),
+                    Ok((instance, false)) => {
                         self.cursor = page.next;
                         Phase::Catch(instance, version)
                     }
-                    Err(error) => Phase::Done(Err(error.into())),
+                    Err(error) => Phase::Done(Err(error)),
                 }
             }
             (Phase::Clock(instance), Answer::Events(page)) => {
@@ -312,7 +305,7 @@ impl CommandRun {
             }
             (Phase::Commit(_), Answer::KeyTaken(record)) => self.repeat(record),
             (Phase::Record(..), Answer::Record(Some(record))) => self.repeat(record),
-            (Phase::Record(result, index), Answer::Record(None)) => self.look_up(result, index + 1),
+            (Phase::Record(result), Answer::Record(None)) => Phase::Done(result),
             (Phase::Repeat(record, instance, events), Answer::Events(page)) => {
                 self.cursor = page.next;
                 self.repeated(record, instance, events, page.items)
@@ -321,19 +314,13 @@ impl CommandRun {
         }
     }
 
-    /// The aggregate as a snapshot has it, where that is one of this very aggregate and can be used.
-    fn resume(&self, snapshot: &Snapshot) -> Option<Box<dyn Instance>> {
-        if *snapshot.meta.id == *self.id { self.domain.resume(snapshot).ok() } else { None }
-    }
-
     fn loaded(&mut self, loaded: Loaded) -> Phase {
         self.fresh = true;
-        let snapshot = loaded.snapshot.filter(|snapshot| snapshot.meta.version <= loaded.version);
-        let resumed = snapshot.and_then(|snapshot| self.resume(&snapshot));
-        let instance = resumed.unwrap_or_else(|| self.domain.start(&self.id));
-        if instance.version() < loaded.version {
+        let version = loaded.version;
+        let instance = begin(self.domain, &self.id, loaded);
+        if instance.version() < version {
             self.cursor = None;
-            Phase::Catch(instance, loaded.version)
+            Phase::Catch(instance, version)
         } else {
             self.decide(instance)
         }
@@ -369,7 +356,7 @@ impl CommandRun {
             expires_at: *expires_at,
         };
         let records = self.keys.iter().map(record).collect();
-        let before = instance.snapshot().map(|snapshot| snapshot.state);
+        let before = instance.snapshot();
         // What cannot be reduced is never written.
         let snapshot = match apply_all(instance, &events) {
             Ok(instance) => instance.snapshot(),
@@ -378,8 +365,7 @@ impl CommandRun {
         let Some(snapshot) = snapshot else {
             return failed(format!("{} has no state after its first event", self.id));
         };
-        let names = before.into_iter().flatten().map(|(name, _)| name);
-        let removed = names.filter(|name| !snapshot.state.contains_key(name)).collect();
+        let removed = gone(before.as_ref(), &snapshot);
         self.lost = false;
         Phase::Commit(Box::new(Commit {
             aggregate: self.domain.name().to_owned(),
@@ -398,15 +384,11 @@ impl CommandRun {
     fn nothing(&mut self, result: Result<Done>) -> Phase {
         if !self.fresh {
             Phase::Load
-        } else if self.keys_are_free {
+        } else if self.keys_are_free || self.keys.is_empty() {
             Phase::Done(result)
         } else {
-            self.look_up(result, 0)
+            Phase::Record(result)
         }
-    }
-
-    fn look_up(&self, result: Result<Done>, index: usize) -> Phase {
-        if index < self.keys.len() { Phase::Record(result, index) } else { Phase::Done(result) }
     }
 
     fn conflict(&mut self, winner: Option<Loaded>) -> Phase {
@@ -476,19 +458,12 @@ impl CommandRun {
     fn failed(&mut self, phase: Phase, failure: Failure) -> Phase {
         let committing = matches!(phase, Phase::Commit(_));
         self.lost |= committing && failure == Failure::Lost;
-        let message = match failure {
-            Failure::Refused(message) => {
-                return Phase::Done(Err(Error::Store { message, retryable: false, uncertain: self.lost }));
+        match again(failure, &mut self.resent, self.options.resends) {
+            Ok(()) => Phase::Wait(Box::new(phase)),
+            Err((message, retryable)) => {
+                Phase::Done(Err(Error::Store { message, retryable, uncertain: self.lost }))
             }
-            Failure::Busy => "it was too busy".to_owned(),
-            Failure::Lost => "its answer was lost".to_owned(),
-        };
-        self.resent += 1;
-        if self.resent > self.options.resends {
-            let message = format!("{message}, {} times in a row", self.resent);
-            return Phase::Done(Err(Error::Store { message, retryable: true, uncertain: self.lost }));
         }
-        Phase::Wait(Box::new(phase))
     }
 
     /// The same command to the same aggregate has the same hash.
@@ -504,6 +479,53 @@ fn escaped(part: &str) -> String {
 
 fn done(commit: Commit) -> Phase {
     Phase::Done(Ok(Done { events: commit.events, snapshot: Some(commit.snapshot), repeated: false }))
+}
+
+/// The aggregate as a snapshot has it, where that is one of this very aggregate and can be used.
+fn resume(domain: &'static dyn Domain, id: &str, snapshot: &Snapshot) -> Option<Box<dyn Instance>> {
+    if *snapshot.meta.id == *id { domain.resume(snapshot).ok() } else { None }
+}
+
+/// What a store knows of an aggregate without its events.
+pub(crate) fn begin(domain: &'static dyn Domain, id: &str, loaded: Loaded) -> Box<dyn Instance> {
+    let snapshot = loaded.snapshot.filter(|snapshot| snapshot.meta.version <= loaded.version);
+    let resumed = snapshot.and_then(|snapshot| resume(domain, id, &snapshot));
+    resumed.unwrap_or_else(|| domain.start(id))
+}
+
+/// The aggregate after another page of its events, and whether that was the last: it has to reach the version
+/// that the store says.
+pub(crate) fn caught_up(
+    instance: Box<dyn Instance>,
+    version: u64,
+    page: &Page<Event>,
+) -> Result<(Box<dyn Instance>, bool)> {
+    let before = instance.version();
+    let instance = apply_all(instance, &page.items)?;
+    let whole = instance.version() >= version && page.next.is_none();
+    if !whole && instance.version() == before {
+        let id = instance.id();
+        let message = format!("the store says version {version} of {id} and holds the events up to {before}");
+        return Err(Error::Store { message, retryable: false, uncertain: false });
+    }
+    Ok((instance, whole))
+}
+
+/// Whether a request is sent again that failed so often; else what to say, and whether it may succeed later.
+pub(crate) fn again(failure: Failure, resent: &mut u32, resends: u32) -> Result<(), (String, bool)> {
+    let message = match failure {
+        Failure::Refused(message) => return Err((message, false)),
+        Failure::Busy => "it was too busy",
+        Failure::Lost => "its answer was lost",
+    };
+    *resent += 1;
+    if *resent > resends { Err((format!("{message}, {resent} times in a row"), true)) } else { Ok(()) }
+}
+
+/// The milliseconds before another attempt.
+pub(crate) fn pause(backoff: Millis, attempt: u32, random: u128) -> Millis {
+    let chance = (random % u128::from(backoff.max(1))) as u64;
+    backoff.saturating_mul(attempt.max(1).into()).saturating_add(chance)
 }
 
 fn failed(message: String) -> Phase {

@@ -108,8 +108,13 @@ pub fn canonical(value: &Value) -> String {
 
 /// The SHA-256 of a value's [`canonical`] text, in lower-case hexadecimal (64 digits).
 pub fn sha256(value: &Value) -> String {
-    let digest = Sha256::digest(canonical(value).as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(canonical(value).as_bytes()))
+}
+
+/// Two lower-case digits for each byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 /// The place and the text of the first number that a JavaScript number cannot hold exactly: an integer

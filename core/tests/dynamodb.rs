@@ -6,19 +6,26 @@ use rewound_core::{
     dynamodb::{
         Call, Layout, Rows,
         error::{Meaning, meaning},
-        exchange::{Exchange, Next},
+        exchange::{Exchange, Next, Response},
     },
     event::Event,
     store::{Answer, Commit, Failure, Loaded, Record, Request},
 };
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const LATER: &str = r#"{"eventId":"01K1RZXKEYCYQ5MSEQJ4Z5JNDE","eventName":"CustomerReactivated","aggregateName":"Customer","aggregateId":"c1","aggregateVersion":3,"actorId":"ada"}"#;
 
-fn layout() -> Layout {
+const NOW: u64 = 1_800_000_000_000;
+
+fn response(status: u16, body: &[u8]) -> Response<'_> {
+    Response { status, body, ..Response::default() }
+}
+
+fn layout() -> Arc<Layout> {
     let rows = Rows { table: "customers".into(), fingerprint: 7 };
     let aggregates = [("Customer".to_owned(), rows)].into();
-    Layout { events: "events".into(), helpers: "helpers".into(), aggregates }
+    Arc::new(Layout { events: "events".into(), helpers: "helpers".into(), aggregates })
 }
 
 fn commit() -> Commit {
@@ -54,7 +61,9 @@ fn first(request: Request) -> Call {
 fn answer(request: Request, status: u16, body: &Value) -> Result<Answer, Failure> {
     let layout = layout();
     let (mut exchange, _) = Exchange::new(&layout, request);
-    let Next::Done(reply) = exchange.answered(status, body.to_string().as_bytes()) else { panic!() };
+    let Next::Done(reply) = exchange.answered(response(status, body.to_string().as_bytes()), NOW) else {
+        panic!()
+    };
     reply.result
 }
 
@@ -272,13 +281,76 @@ fn an_answer_that_is_no_answer_leaves_it_open_what_happened() {
     let layout = layout();
     for (status, body) in [(200, "<html>"), (200, ""), (200, r#"{"Item":"#), (502, "<html>bad gateway")] {
         let (mut exchange, _) = Exchange::new(&layout, Request::Commit(Box::new(commit())));
-        let Next::Done(reply) = exchange.answered(status, body.as_bytes()) else { panic!() };
+        let Next::Done(reply) = exchange.answered(response(status, body.as_bytes()), NOW) else { panic!() };
         assert_eq!(reply.result, Err(Failure::Lost), "{status} {body}");
     }
     let (mut exchange, _) = Exchange::new(&layout, load());
-    let Next::Done(reply) = exchange.answered(403, b"<html>forbidden") else { panic!() };
+    let Next::Done(reply) = exchange.answered(response(403, b"<html>forbidden"), NOW) else { panic!() };
     assert!(matches!(reply.result, Err(Failure::Refused(_))));
     let (mut exchange, _) = Exchange::new(&layout, load());
     let Next::Done(reply) = exchange.lost() else { panic!() };
     assert_eq!((reply.result, reply.cost.requests), (Err(Failure::Lost), 1));
+}
+
+#[test]
+fn a_body_that_does_not_match_its_checksum_is_no_answer() {
+    // The checksum of `{}`, by zlib.
+    for (crc32, expected) in
+        [("2745614147", Ok(Answer::Loaded(Loaded::default()))), ("1", Err(Failure::Lost))]
+    {
+        let (mut exchange, _) = Exchange::new(&layout(), load());
+        let response = Response { crc32: Some(crc32), ..response(200, b"{}") };
+        let Next::Done(reply) = exchange.answered(response, NOW) else { panic!() };
+        assert_eq!(reply.result, expected, "{crc32}");
+    }
+}
+
+#[test]
+fn a_clock_too_far_off_is_corrected_once() {
+    let body = br#"{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"Signature expired: 20270115T080000Z is now earlier than 20270115T085500Z"}"#;
+    let date = Some("Fri, 15 Jan 2027 09:00:00 GMT");
+    let refused = Response { date, ..response(400, body) };
+    let (mut exchange, Next::Send(first)) = Exchange::new(&layout(), load()) else { panic!() };
+    let Next::Send(again) = exchange.answered(refused, NOW) else { panic!("it was not sent again") };
+    assert_eq!((again, exchange.correction()), (first, Some(3_600_000)));
+    let Next::Done(reply) = exchange.answered(refused, NOW + 3_600_000) else { panic!("and a third time") };
+    assert_eq!(reply.cost.requests, 2);
+    assert!(matches!(reply.result, Err(Failure::Refused(message)) if message.contains("Signature expired")));
+
+    let (mut exchange, _) = Exchange::new(&layout(), load());
+    let Next::Done(reply) = exchange.answered(Response { date: None, ..refused }, NOW) else { panic!() };
+    assert!(matches!(reply.result, Err(Failure::Refused(_))));
+}
+
+#[test]
+fn several_keys_are_looked_up_in_one_call() {
+    let keys = || Request::Record { keys: vec!["idem#ada#k".into(), "once#t1".into()], now: 1_000 };
+    let call = first(keys());
+    assert_eq!(call.target, "DynamoDB_20120810.TransactGetItems");
+    let get = |key: &str| json!({ "Get": { "TableName": "helpers", "Key": { "pk": { "S": key }, "sk": { "S": "record" } } } });
+    let expected =
+        json!({ "TransactItems": [get("idem#ada#k"), get("once#t1")], "ReturnConsumedCapacity": "TOTAL" });
+    assert_eq!(serde_json::from_str::<Value>(&call.body).unwrap(), expected);
+
+    let record = |key: &str, end: &str| {
+        json!({ "Item": {
+            "pk": { "S": key }, "sk": { "S": "record" }, "hash": { "S": "cd" }, "aggregateName": { "S": "Customer" },
+            "aggregateId": { "S": "c0" }, "first": { "N": "1" }, "last": { "N": "2" }, "expiresAt": { "N": end },
+        }})
+    };
+    let found = |responses: Value| match answer(keys(), 200, &json!({ "Responses": responses })) {
+        Ok(Answer::Record(record)) => record.map(|record| record.key),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        found(json!([record("idem#ada#k", "5"), record("once#t1", "5")])).as_deref(),
+        Some("idem#ada#k")
+    );
+    assert_eq!(found(json!([record("idem#ada#k", "0"), record("once#t1", "5")])).as_deref(), Some("once#t1"));
+    assert_eq!(found(json!([{}, {}])), None);
+    let cancelled = json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "…", "CancellationReasons": [{ "Code": "None" }, { "Code": "TransactionConflict" }],
+    });
+    assert_eq!(answer(keys(), 400, &cancelled), Err(Failure::Busy));
 }

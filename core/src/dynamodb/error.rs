@@ -48,8 +48,7 @@ const CODES: &[(&str, Meaning)] = &[
 /// assert_eq!(meaning("", 502), Meaning::Unknown);
 /// ```
 pub fn meaning(code: &str, status: u16) -> Meaning {
-    let code = code.rsplit('#').next().unwrap_or(code);
-    let known = CODES.iter().find(|(known, _)| *known == code).map(|(_, meaning)| *meaning);
+    let known = CODES.iter().find(|(known, _)| *known == bare(code)).map(|(_, meaning)| *meaning);
     known.unwrap_or(if status >= 500 { Meaning::Unknown } else { Meaning::Refused })
 }
 
@@ -58,9 +57,12 @@ pub(super) fn failure(code: &str, status: u16, message: &str) -> Failure {
     match meaning(code, status) {
         Meaning::Busy => Failure::Busy,
         Meaning::Unknown => Failure::Lost,
-        Meaning::Refused => {
-            let code = code.rsplit('#').next().unwrap_or(code);
-            Failure::Refused(format!("DynamoDB answered {status} {code}: {message}"))
-        }
+        Meaning::Refused => Failure::Refused(format!("DynamoDB answered {status} {}: {message}", bare(code))),
     }
+}
+
+/// The code alone, of `namespace#Code`, `Code:http://…` and `namespace#Code:http://…`.
+pub(super) fn bare(code: &str) -> &str {
+    let code = code.split_once(':').map_or(code, |(code, _)| code);
+    code.rsplit_once('#').map_or(code, |(_, code)| code)
 }

@@ -1,42 +1,62 @@
 //! A store's request as calls of DynamoDB's HTTP API, and its reply from their answers.
 
-use super::{Call, Layout, MAX_ITEM, MAX_TRANSACTION, error, item};
+use super::{Call, Layout, MAX_ITEM, MAX_TRANSACTION, error, item, sign::correction, with};
 use crate::{
     aggregate::Meta,
     attribute::item_to_json,
     domain::Snapshot,
     error::Issue,
     event::Event,
+    gzip::crc32,
     store::{Answer, Commit, Cost, Failure, Loaded, Page, Record, Reply, Request},
     time::{Millis, parse_iso, to_iso},
-    value::{Object, below},
+    value::{Object, below, hex},
 };
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// One request on its way, as a state machine: it asks for calls and never makes them.
 ///
 /// ```
-/// use rewound_core::{dynamodb::{Layout, Rows, exchange::{Exchange, Next}}, store::{Answer, Request}};
+/// use std::sync::Arc;
+/// use rewound_core::{dynamodb::{Layout, Rows, exchange::{Exchange, Next, Response}}, store::{Answer, Request}};
 /// let rows = Rows { table: "accounts".into(), fingerprint: 0 };
 /// let aggregates = [("BankAccount".to_owned(), rows)].into();
-/// let layout = Layout { events: "events".into(), helpers: "helpers".into(), aggregates };
+/// let layout = Arc::new(Layout { events: "events".into(), helpers: "helpers".into(), aggregates });
 /// let load = Request::Load { aggregate: "BankAccount".into(), id: "a1".into() };
 /// let (mut exchange, next) = Exchange::new(&layout, load);
 /// let Next::Send(call) = next else { panic!() };
 /// assert_eq!(call.target, "DynamoDB_20120810.GetItem");
 /// // … the shell signs and sends it, and hands back what came:
-/// let Next::Done(reply) = exchange.answered(200, b"{}") else { panic!() };
+/// let response = Response { status: 200, body: b"{}", ..Response::default() };
+/// let Next::Done(reply) = exchange.answered(response, 1_800_000_000_000) else { panic!() };
 /// assert_eq!(reply.result, Ok(Answer::Loaded(Default::default())));
 /// ```
 #[derive(Debug)]
-pub struct Exchange<'a> {
-    layout: &'a Layout,
+pub struct Exchange {
+    layout: Arc<Layout>,
     request: Request,
+    /// The call that was made last.
+    sent: Option<Call>,
     /// The events found so far.
     found: Vec<Event>,
     cost: Cost,
+    correction: Option<i64>,
+}
+
+/// What came back over HTTP.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Response<'a> {
+    /// HTTP's status.
+    pub status: u16,
+    /// The header `Date`: where the clock was wrong, it tells by how much.
+    pub date: Option<&'a str>,
+    /// The header `x-amz-crc32`: the body's checksum.
+    pub crc32: Option<&'a str>,
+    /// The body.
+    pub body: &'a [u8],
 }
 
 /// What an exchange needs next.
@@ -55,6 +75,8 @@ struct Body<'a> {
     item: Option<&'a RawValue>,
     #[serde(borrow, rename = "Items", default)]
     items: Vec<&'a RawValue>,
+    #[serde(borrow, rename = "Responses", default)]
+    responses: Vec<Part<'a>>,
     #[serde(borrow, rename = "LastEvaluatedKey")]
     last: Option<&'a RawValue>,
     #[serde(rename = "ConsumedCapacity")]
@@ -65,6 +87,13 @@ struct Body<'a> {
     code: String,
     #[serde(alias = "Message", default)]
     message: String,
+}
+
+/// One of the items that a transaction read.
+#[derive(Deserialize)]
+struct Part<'a> {
+    #[serde(borrow, rename = "Item")]
+    item: Option<&'a RawValue>,
 }
 
 /// Why an item kept a transaction from being written.
@@ -80,10 +109,19 @@ struct Reason<'a> {
 
 type Found<T> = Result<T, Failure>;
 
-impl<'a> Exchange<'a> {
+/// What an answer leads to.
+enum Read {
+    Answer(Answer),
+    /// This has to be asked as well.
+    More(Call),
+}
+
+impl Exchange {
     /// A request that was not sent yet, and what it needs first.
-    pub fn new(layout: &'a Layout, request: Request) -> (Self, Next) {
-        let mut exchange = Self { layout, request, found: Vec::new(), cost: Cost::default() };
+    pub fn new(layout: &Arc<Layout>, request: Request) -> (Self, Next) {
+        let (found, cost) = (Vec::new(), Cost::default());
+        let layout = Arc::clone(layout);
+        let mut exchange = Self { layout, request, sent: None, found, cost, correction: None };
         let next = match exchange.first() {
             Ok(call) => exchange.send(call),
             Err(failure) => exchange.done(Err(failure)),
@@ -91,20 +129,30 @@ impl<'a> Exchange<'a> {
         (exchange, next)
     }
 
-    /// The answer to the last call: HTTP's status, and the body.
-    pub fn answered(&mut self, status: u16, body: &[u8]) -> Next {
-        let result = self.read(status, body);
-        match result {
-            Ok(Some(answer)) => self.done(Ok(answer)),
-            Ok(None) => {
-                let call = self.go_on(body);
-                match call {
-                    Ok(call) => self.send(call),
-                    Err(failure) => self.done(Err(failure)),
-                }
-            }
+    /// The answer to the last call, which was signed with the time `now`. Where that was refused as too far off,
+    /// the same call is asked for once more, to be signed with the [corrected](Self::correction) time.
+    pub fn answered(&mut self, response: Response<'_>, now: Millis) -> Next {
+        if !response.is_whole() {
+            return self.lost();
+        }
+        if self.correction.is_none()
+            && let Some(correction) = response.correction(now)
+            && let Some(call) = self.sent.take()
+        {
+            self.correction = Some(correction);
+            return self.send(call);
+        }
+        match self.read(response) {
+            Ok(Read::Answer(answer)) => self.done(Ok(answer)),
+            Ok(Read::More(call)) => self.send(call),
             Err(failure) => self.done(Err(failure)),
         }
+    }
+
+    /// How many milliseconds to add to the shell's clock from now on, where DynamoDB found it too far off: for
+    /// signatures, and for the ids of events.
+    pub fn correction(&self) -> Option<i64> {
+        self.correction
     }
 
     /// No answer came to the last call: what it did is not known.
@@ -114,6 +162,7 @@ impl<'a> Exchange<'a> {
 
     fn send(&mut self, call: Call) -> Next {
         self.cost.requests += 1;
+        self.sent = Some(call.clone());
         Next::Send(call)
     }
 
@@ -125,15 +174,23 @@ impl<'a> Exchange<'a> {
         match &self.request {
             Request::Load { aggregate, id } => {
                 let key = json!({ "aggregateId": { "S": id } });
-                Ok(get(self.rows(aggregate)?, &key))
+                Ok(get(self.rows(aggregate)?, key))
             }
-            Request::Record { key, .. } => Ok(get(&self.layout.helpers, &record_key(key))),
+            Request::Record { keys, .. } => match keys.as_slice() {
+                [key] => Ok(get(&self.layout.helpers, record_key(key))),
+                keys => {
+                    let get = |key| json!({ "TableName": self.layout.helpers, "Key": record_key(key) });
+                    let items: Value = keys.iter().map(|key| json!({ "Get": get(key) })).collect();
+                    let body = json!({ "TransactItems": items, "ReturnConsumedCapacity": "TOTAL" });
+                    Ok(Call::new("TransactGetItems", &body))
+                }
+            },
             Request::Events { cursor, .. } => {
                 let start = cursor.as_deref().filter(|cursor| !cursor.is_empty());
-                Ok(self.query(start.map(|event_id| json!({ "S": event_id }))))
+                Ok(self.query(start))
             }
             Request::List { aggregate, cursor, limit } => {
-                let mut body = json!({
+                let body = json!({
                     "TableName": self.rows(aggregate)?,
                     "ConsistentRead": true,
                     "ProjectionExpression": "#n0, #n1, #n2, #n3",
@@ -142,16 +199,14 @@ impl<'a> Exchange<'a> {
                     "Limit": limit,
                     "ReturnConsumedCapacity": "TOTAL",
                 });
-                if let Some(cursor) = cursor {
-                    put(&mut body, "ExclusiveStartKey", json!({ "aggregateId": { "S": cursor } }));
-                }
-                Ok(Call::new("Scan", &body))
+                let start = cursor.as_ref().map(|id| json!({ "aggregateId": { "S": id } }));
+                Ok(Call::new("Scan", &starting(body, start)))
             }
-            Request::Commit(commit) => transaction(self.layout, self.rows(&commit.aggregate)?, commit),
+            Request::Commit(commit) => transaction(&self.layout, self.rows(&commit.aggregate)?, commit),
         }
     }
 
-    fn rows(&self, aggregate: &str) -> Found<&'a str> {
+    fn rows(&self, aggregate: &str) -> Found<&str> {
         let rows = self.layout.aggregates.get(aggregate);
         rows.map(|rows| rows.table.as_str()).ok_or_else(|| {
             Failure::Refused(format!("no table is known for aggregates of the kind {aggregate}"))
@@ -160,9 +215,9 @@ impl<'a> Exchange<'a> {
 
     /// The events of a stream in the order of their ids, which is that of their versions as a rule and not by
     /// promise. The first behind a version is looked for from the end, since that is where it lies.
-    fn query(&self, start: Option<Value>) -> Call {
+    fn query(&self, start: Option<&str>) -> Call {
         let Request::Events { id, limit, .. } = &self.request else { return Call::new("Query", &json!({})) };
-        let mut body = json!({
+        let body = json!({
             "TableName": self.layout.events,
             "KeyConditionExpression": "#n0 = :v0",
             "ExpressionAttributeNames": { "#n0": "aggregateId" },
@@ -172,66 +227,56 @@ impl<'a> Exchange<'a> {
             "Limit": if self.is_backwards() { 10 } else { *limit },
             "ReturnConsumedCapacity": "TOTAL",
         });
-        if let Some(event_id) = start {
-            put(&mut body, "ExclusiveStartKey", json!({ "aggregateId": { "S": id }, "eventId": event_id }));
-        }
-        Call::new("Query", &body)
+        let start = start.map(|event_id| json!({ "aggregateId": { "S": id }, "eventId": { "S": event_id } }));
+        Call::new("Query", &starting(body, start))
     }
 
     fn is_backwards(&self) -> bool {
         matches!(&self.request, Request::Events { after: 1.., cursor: None, limit: 1, .. })
     }
 
-    /// The next page of what was asked.
-    fn go_on(&self, body: &[u8]) -> Found<Call> {
-        let last = parse(200, body)?.last.map(|last| serde_json::from_str::<Value>(last.get()));
-        let event_id = last.and_then(Result::ok).and_then(|last| last.get("eventId").cloned());
-        match event_id {
-            Some(event_id) => Ok(self.query(Some(event_id))),
-            None => Err(Failure::Refused("DynamoDB's page ends without the id of its last event".to_owned())),
-        }
-    }
-
-    /// What an answer says; nothing where another page is needed.
-    fn read(&mut self, status: u16, body: &[u8]) -> Found<Option<Answer>> {
-        let body = parse(status, body)?;
-        let read = matches!(
-            self.request,
-            Request::Load { .. } | Request::Record { .. } | Request::Events { .. } | Request::List { .. }
-        );
+    /// What an answer says.
+    fn read(&mut self, response: Response<'_>) -> Found<Read> {
+        let status = response.status;
+        let body = parse(status, response.body)?;
         let units = consumed(body.consumed.as_ref());
-        if read {
-            self.cost.rcu += units;
-        } else {
+        if matches!(self.request, Request::Commit(_)) {
             self.cost.wcu += units;
+        } else {
+            self.cost.rcu += units;
         }
         if status != 200 {
-            return self.refused(status, &body).map(Some);
+            return self.refused(status, &body).map(Read::Answer);
         }
-        match &self.request {
+        Ok(Read::Answer(match &self.request {
             Request::Load { aggregate, .. } => {
                 let loaded = body.item.map(|item| self.loaded(aggregate, item)).transpose()?;
-                Ok(Some(Answer::Loaded(loaded.unwrap_or_default())))
+                Answer::Loaded(loaded.unwrap_or_default())
             }
             Request::Record { now, .. } => {
-                let found = body.item.map(record).transpose()?;
-                Ok(Some(Answer::Record(found.filter(|record| record.counts(*now)))))
+                let items = body.item.into_iter().chain(body.responses.iter().filter_map(|part| part.item));
+                let records = items.map(record).collect::<Found<Vec<Record>>>()?;
+                Answer::Record(records.into_iter().find(|record| record.counts(*now)))
             }
-            Request::Commit(_) => Ok(Some(Answer::Committed)),
+            Request::Commit(_) => Answer::Committed,
             Request::List { .. } => {
                 let items = body.items.iter().map(|item| meta(&mut plain(item)?, item));
                 let items = items.collect::<Found<Vec<Meta>>>()?;
                 let next = body.last.and(items.last()).map(|last| last.id.to_string());
-                Ok(Some(Answer::List(Page { items, next })))
+                Answer::List(Page { items, next })
             }
             Request::Events { after, limit, cursor, .. } => {
                 let (after, limit, cursor) = (*after, *limit, cursor.clone());
                 for item in &body.items {
                     self.found.push(event(item)?);
                 }
-                Ok(self.page(after, limit, cursor, last_event(&body)?).map(Answer::Events))
+                let last = last_event(&body)?;
+                match self.page(after, limit, cursor, last.clone()) {
+                    Some(page) => Answer::Events(page),
+                    None => return Ok(Read::More(self.query(last.as_deref()))),
+                }
             }
-        }
+        }))
     }
 
     /// The page that the events found so far make; nothing where one between them is still missing.
@@ -272,11 +317,20 @@ impl<'a> Exchange<'a> {
 
     /// What an error means.
     fn refused(&self, status: u16, body: &Body<'_>) -> Found<Answer> {
-        let cancelled = body.code.ends_with("TransactionCanceledException");
-        let (Request::Commit(commit), true) = (&self.request, cancelled) else {
-            return Err(error::failure(&body.code, status, &body.message));
-        };
         const CHECK: &str = "ConditionalCheckFailed";
+        let failure = || error::failure(&body.code, status, &body.message);
+        if error::bare(&body.code) != "TransactionCanceledException" {
+            return Err(failure());
+        }
+        let reasons = body.reasons.iter().filter(|reason| !matches!(reason.code.as_str(), "" | "None"));
+        let of = |reason: &Reason<'_>| {
+            error::failure(&reason.code, status, reason.message.as_deref().unwrap_or(&body.message))
+        };
+        // What cannot pass says more than what may.
+        let refused = |failure: &Failure| matches!(failure, Failure::Refused(_));
+        let Request::Commit(commit) = &self.request else {
+            return Err(reasons.map(of).max_by_key(refused).unwrap_or_else(failure));
+        };
         // A key that is taken goes before a conflict, and both before what may pass.
         let mut records = body.reasons.iter().skip(1 + commit.events.len());
         if let Some(reason) = records.find(|reason| reason.code == CHECK) {
@@ -288,17 +342,14 @@ impl<'a> Exchange<'a> {
             let winner = reason.item.map(|item| self.loaded(&commit.aggregate, item)).transpose()?;
             return Ok(Answer::Conflict(Some(winner.unwrap_or_default())));
         }
-        let reasons = body.reasons.iter().filter(|reason| !matches!(reason.code.as_str(), "" | "None"));
         let failures = reasons.map(|reason| match reason.code.as_str() {
             CHECK => Failure::Refused(format!(
                 "an event of {} {} has an id that is there already, though its version is not",
                 commit.aggregate, commit.id
             )),
-            code => error::failure(code, status, reason.message.as_deref().unwrap_or(&body.message)),
+            _ => of(reason),
         });
-        // What cannot pass says more than what may.
-        let worst = failures.max_by_key(|failure| matches!(failure, Failure::Refused(_)));
-        Err(worst.unwrap_or_else(|| error::failure(&body.code, status, &body.message)))
+        Err(failures.max_by_key(refused).unwrap_or_else(failure))
     }
 
     /// A row as what it is: the newest snapshot.
@@ -307,6 +358,23 @@ impl<'a> Exchange<'a> {
         let meta = meta(&mut state, item)?;
         let fingerprint = self.layout.aggregates.get(aggregate).map_or(0, |rows| rows.fingerprint);
         Ok(Loaded { version: meta.version, snapshot: Some(Snapshot { meta, state, fingerprint }) })
+    }
+}
+
+impl Response<'_> {
+    /// Whether the body is as it was sent, as far as that can be told.
+    fn is_whole(&self) -> bool {
+        let expected = self.crc32.and_then(|text| text.trim().parse::<u32>().ok());
+        expected.is_none_or(|expected| expected == crc32(self.body))
+    }
+
+    /// By how much the clock was off, where that is why the call was refused.
+    fn correction(&self, now: Millis) -> Option<i64> {
+        if !matches!(self.status, 400 | 403) {
+            return None;
+        }
+        let body = parse(self.status, self.body).ok()?;
+        correction(&body.code, &body.message, self.date?, now)
     }
 }
 
@@ -363,18 +431,24 @@ fn event(item: &RawValue) -> Found<Event> {
     event.map_err(|error| unreadable(&format!("an item is no event: {error}")))
 }
 
+/// The id with which a page ends; none where there is no other.
 fn last_event(body: &Body<'_>) -> Found<Option<String>> {
     let Some(last) = body.last else { return Ok(None) };
-    Ok(plain(last)?.get("eventId").and_then(Value::as_str).map(str::to_owned))
-}
-
-fn put(body: &mut Value, name: &str, value: Value) {
-    if let Some(body) = body.as_object_mut() {
-        body.insert(name.to_owned(), value);
+    match plain(last)?.get("eventId") {
+        Some(Value::String(id)) => Ok(Some(id.clone())),
+        _ => Err(unreadable("DynamoDB's page ends without the id of its last event")),
     }
 }
 
-fn get(table: &str, key: &Value) -> Call {
+/// A query or scan that goes on where another ended.
+fn starting(body: Value, start: Option<Value>) -> Value {
+    match start {
+        Some(key) => with(body, json!({ "ExclusiveStartKey": key })),
+        None => body,
+    }
+}
+
+fn get(table: &str, key: Value) -> Call {
     let body =
         json!({ "TableName": table, "Key": key, "ConsistentRead": true, "ReturnConsumedCapacity": "TOTAL" });
     Call::new("GetItem", &body)
@@ -459,12 +533,9 @@ fn transaction(layout: &Layout, rows: &str, commit: &Commit) -> Found<Call> {
     let mut items = vec![json!({ "Update": update(rows, row, commit) })];
     let mut add = |table: &str, fields: &Object, condition: Value| {
         sizes.push(item::size(fields));
-        let mut body =
+        let body =
             json!({ "TableName": table, "Item": fields, "ReturnValuesOnConditionCheckFailure": "ALL_OLD" });
-        if let (Value::Object(body), Value::Object(condition)) = (&mut body, condition) {
-            body.extend(condition);
-        }
-        items.push(json!({ "Put": body }));
+        items.push(json!({ "Put": with(body, condition) }));
     };
     for event in &commit.events {
         let fields = event_item(event).map_err(|issue| refused(event.name(), issue))?;
@@ -495,12 +566,11 @@ fn transaction(layout: &Layout, rows: &str, commit: &Commit) -> Found<Call> {
     if items.len() > 100 {
         return Err(Failure::Refused(format!("a transaction of {} items: DynamoDB takes 100", items.len())));
     }
-    let mut body = json!({ "TransactItems": items, "ReturnConsumedCapacity": "TOTAL" });
+    let body = json!({ "TransactItems": items, "ReturnConsumedCapacity": "TOTAL" });
     // The same bytes sent again are the same attempt; a command that was decided again is a new one.
-    let digest = Sha256::digest(body.to_string());
-    let token: String = digest.iter().take(18).map(|byte| format!("{byte:02x}")).collect();
-    put(&mut body, "ClientRequestToken", token.into());
-    Ok(Call::new("TransactWriteItems", &body))
+    let digest = hex(&Sha256::digest(body.to_string()));
+    let token = json!({ "ClientRequestToken": digest.get(..36) });
+    Ok(Call::new("TransactWriteItems", &with(body, token)))
 }
 
 /// The names that every row has, which no state may use.

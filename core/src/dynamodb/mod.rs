@@ -19,6 +19,7 @@ pub mod item;
 pub mod sign;
 pub mod table;
 
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Where everything lies.
@@ -52,9 +53,17 @@ pub struct Call {
 }
 
 impl Call {
-    fn new(action: &str, body: &serde_json::Value) -> Self {
+    fn new(action: &str, body: &Value) -> Self {
         Self { target: format!("DynamoDB_20120810.{action}"), body: body.to_string() }
     }
+}
+
+/// An object with more fields.
+fn with(mut body: Value, more: Value) -> Value {
+    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
+        body.extend(more);
+    }
+    body
 }
 
 /// The most bytes of an item.

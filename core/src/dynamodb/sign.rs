@@ -41,7 +41,11 @@
 //!   <https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html#operation-error-serialization>
 //! - The `Date` header: <https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7>
 
-use crate::time::{Millis, parse_iso, to_iso};
+use super::error::bare;
+use crate::{
+    time::{Millis, parse_iso, to_iso},
+    value::hex,
+};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt};
@@ -295,12 +299,6 @@ fn says(text: &str, part: &str) -> bool {
     text.as_bytes().windows(part.len()).any(|window| window == part.as_bytes())
 }
 
-/// The code alone, of `namespace#Code`, `Code:http://…` and `namespace#Code:http://…`.
-fn bare(code: &str) -> &str {
-    let code = code.split_once(':').map_or(code, |(code, _)| code);
-    code.rsplit_once('#').map_or(code, |(_, code)| code)
-}
-
 /// The milliseconds since 1970 of an HTTP date in the form that is sent today (IMF-fixdate, always in UTC);
 /// `None` where it is none, or before 1970, or names the wrong day of the week.
 ///
@@ -378,10 +376,4 @@ fn hmac(key: &[u8], text: &str) -> [u8; 32] {
     // A key of any length will do, so there is no error to speak of: no zeros ever come out here.
     let mac = Hmac::<Sha256>::new_from_slice(key);
     mac.map(|mac| mac.chain_update(text).finalize().into_bytes().into()).unwrap_or_default()
-}
-
-/// Two lower-case digits for each byte.
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }

@@ -1,6 +1,6 @@
 //! The tables, as the bodies of `CreateTable` and `UpdateTimeToLive`.
 
-use super::{Call, Layout};
+use super::{Call, Layout, with};
 use serde_json::{Value, json};
 
 /// The calls that make every table of a layout. They are billed by request; the events have the index
@@ -17,16 +17,13 @@ use serde_json::{Value, json};
 /// ```
 pub fn create(layout: &Layout) -> Vec<Call> {
     let table = |name: &str, keys: &[&str], more: Value| {
-        let mut body = json!({
+        let body = json!({
             "TableName": name,
             "BillingMode": "PAY_PER_REQUEST",
             "KeySchema": schema(keys),
             "AttributeDefinitions": keys.iter().map(|key| definition(key)).collect::<Vec<_>>(),
         });
-        if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
-            body.extend(more);
-        }
-        Call::new("CreateTable", &body)
+        Call::new("CreateTable", &with(body, more))
     };
     let events = json!({
         "AttributeDefinitions": (["aggregateId", "eventId", "eventName"].map(definition)),

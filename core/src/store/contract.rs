@@ -4,7 +4,7 @@
 //! It asks through a function, so a store that answers in its own time is tested as it is used. Every
 //! case works on aggregates of its own, named after `prefix`: a shared store need not be empty.
 
-use super::{Answer, Commit, Failure, Loaded, MAX_ITEMS, Page, Record, Reply, Request, Store};
+use super::{Answer, Commit, Failure, Loaded, MAX_ITEMS, Page, Record, Reply, Request, Store, gone};
 use crate::{
     aggregate::Meta,
     domain::{Command, Domain, Instance, Sender, apply_all, decide},
@@ -111,7 +111,7 @@ impl Draft {
     /// A commit of these commands' events, which are taken to be written.
     fn commit(&mut self, commands: &[(&str, Value)]) -> Result<Commit, String> {
         let expected = self.now.version();
-        let before = self.now.snapshot().map(|snapshot| snapshot.state).unwrap_or_default();
+        let before = self.now.snapshot();
         let mut events = Vec::new();
         for (name, fields) in commands {
             let by = Sender {
@@ -128,7 +128,7 @@ impl Draft {
         }
         self.events.extend(events.iter().cloned());
         let snapshot = self.now.snapshot().ok_or("the suite's commit has no state")?;
-        let removed = before.keys().filter(|name| !snapshot.state.contains_key(*name)).cloned().collect();
+        let removed = gone(before.as_ref(), &snapshot);
         Ok(Commit {
             aggregate: self.domain.name().to_owned(),
             id: self.now.id().to_owned(),
@@ -223,7 +223,7 @@ async fn record(
     key: &str,
     now: u64,
 ) -> Result<Option<Record>, String> {
-    match answer(ask, Request::Record { key: key.to_owned(), now }).await? {
+    match answer(ask, Request::Record { keys: vec![key.to_owned()], now }).await? {
         Answer::Record(record) => Ok(record),
         other => Err(format!("expected the record of {key}, found {other:?}")),
     }
@@ -593,8 +593,8 @@ mod tests {
         fails("each_of_two_keys_is_taken", looks_at_one_key);
         fails("as_many_events_as_a_commit_can_hold", looks_at_one_key);
         fails("an_expired_key_is_free", |store, request| match request {
-            Request::Record { key, .. } => {
-                Some(Reply::one(Ok(Answer::Record(store.record(key, 0).cloned()))))
+            Request::Record { keys, .. } => {
+                Some(Reply::one(Ok(Answer::Record(store.record(&keys[0], 0).cloned()))))
             }
             _ => None,
         });

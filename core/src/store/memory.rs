@@ -171,7 +171,10 @@ impl Store for MemoryStore {
                 let next = more.map(|last| last.version().to_string());
                 Ok(Answer::Events(Page { items, next }))
             }
-            Request::Record { key, now } => Ok(Answer::Record(self.record(key, *now).cloned())),
+            Request::Record { keys, now } => {
+                let found = keys.iter().find_map(|key| self.record(key, *now));
+                Ok(Answer::Record(found.cloned()))
+            }
             Request::Commit(commit) => self.commit(commit),
             Request::List { aggregate, cursor, limit } => {
                 let behind = |id: &str| cursor.as_deref().is_none_or(|cursor| id > cursor);

@@ -45,10 +45,11 @@ pub enum Request {
         /// How many at the most.
         limit: usize,
     },
-    /// What was recorded under a key. Answered by [`Answer::Record`], consistently.
+    /// What was recorded under the first of these keys under which something counts. Answered by
+    /// [`Answer::Record`], consistently.
     Record {
-        /// The key, as in [`Record::key`].
-        key: String,
+        /// The keys, as in [`Record::key`].
+        keys: Vec<String>,
         /// The time at which an expired record no longer counts.
         now: Millis,
     },
@@ -89,9 +90,14 @@ pub struct Commit {
     pub now: Millis,
 }
 
+/// The names of the fields that are gone after a commit.
+pub(crate) fn gone(before: Option<&Snapshot>, after: &Snapshot) -> Vec<String> {
+    let names = before.into_iter().flat_map(|before| before.state.keys());
+    names.filter(|name| !after.state.contains_key(*name)).cloned().collect()
+}
+
 /// The trace that a command leaves under its key, so that its repetition is known.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// `idem#{actorId}#{key}` for a caller's idempotency key,
     /// `once#{aggregateName}#{aggregateId}#{name}` for a command that takes effect once for good. The latter's id
@@ -109,7 +115,6 @@ pub struct Record {
     /// The version of the last.
     pub last: u64,
     /// When the record no longer counts, in milliseconds since the epoch; never where it is absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Millis>,
 }
 
@@ -127,7 +132,7 @@ pub enum Answer {
     Loaded(Loaded),
     /// To [`Request::Events`].
     Events(Page<Event>),
-    /// To [`Request::Record`]: none where nothing counts under the key.
+    /// To [`Request::Record`]: none where nothing counts under any of the keys.
     Record(Option<Record>),
     /// Everything was written.
     Committed,

@@ -9,13 +9,15 @@ use rewound_core::{
     domains,
     dynamodb::{
         Call, Layout, Rows,
-        exchange::{Exchange, Next},
+        exchange::{Exchange, Next, Response},
         sign::{Credentials, sign},
         table,
     },
     store::{Reply, Request, Store},
+    time::Millis,
 };
 use std::{
+    sync::Arc,
     thread,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -80,7 +82,7 @@ pub fn layout(prefix: &str) -> Layout {
 pub struct Client {
     url: String,
     agent: ureq::Agent,
-    layout: Layout,
+    layout: Arc<Layout>,
     credentials: Credentials,
 }
 
@@ -94,7 +96,7 @@ impl Client {
         // Any key will do as well.
         let (access_key_id, secret_access_key) = ("local".to_owned(), "local".to_owned());
         let credentials = Credentials { access_key_id, secret_access_key, session_token: None };
-        Self { url: url.to_owned(), agent: config.into(), layout, credentials }
+        Self { url: url.to_owned(), agent: config.into(), layout: layout.into(), credentials }
     }
 
     /// Makes its tables.
@@ -116,7 +118,10 @@ impl Client {
     /// # Errors
     /// No answer.
     pub fn call(&self, call: &Call) -> Result<(u16, Vec<u8>)> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
+        self.send(call, clock())
+    }
+
+    fn send(&self, call: &Call, now: Millis) -> Result<(u16, Vec<u8>)> {
         let host = self.url.trim_start_matches("http://");
         let headers = sign(&self.credentials, REGION, host, &call.target, call.body.as_bytes(), now);
         let request = self.agent.post(&self.url);
@@ -132,11 +137,21 @@ impl Store for Client {
         loop {
             next = match next {
                 Next::Done(reply) => return reply,
-                Next::Send(call) => match self.call(&call) {
-                    Ok((status, body)) => exchange.answered(status, &body),
-                    Err(_) => exchange.lost(),
-                },
+                Next::Send(call) => {
+                    let now = clock();
+                    match self.send(&call, now) {
+                        Ok((status, body)) => {
+                            exchange.answered(Response { status, body: &body, ..Response::default() }, now)
+                        }
+                        Err(_) => exchange.lost(),
+                    }
+                }
             };
         }
     }
+}
+
+/// This machine's, in milliseconds since the epoch.
+fn clock() -> Millis {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as Millis)
 }
