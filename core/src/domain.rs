@@ -76,6 +76,12 @@ pub trait Instance: fmt::Debug {
     /// An event that cannot come next; the instance is spent.
     fn apply(self: Box<Self>, event: &Event) -> Result<Box<dyn Instance>, ReduceError>;
 
+    /// The aggregate after these events: for a reducer that is far away, all of them go there at once.
+    ///
+    /// # Errors
+    /// The first event that cannot come next; the instance is spent.
+    fn apply_all(self: Box<Self>, events: &[Event]) -> Result<Box<dyn Instance>, ReduceError>;
+
     /// As [`apply`](Self::apply), of an event that was not read in full. Who has no quicker way to read it
     /// need not write one.
     ///
@@ -114,15 +120,12 @@ impl Clone for Box<dyn Instance> {
     }
 }
 
-/// Applies events in their order.
-///
-/// # Errors
-/// The first that cannot come next.
-pub fn apply_all<'a>(
+/// Applies events in their order: what [`Instance::apply_all`] is where an event alone costs no more.
+pub(crate) fn one_by_one(
     instance: Box<dyn Instance>,
-    events: impl IntoIterator<Item = &'a Event>,
+    events: &[Event],
 ) -> Result<Box<dyn Instance>, ReduceError> {
-    events.into_iter().try_fold(instance, |instance, event| instance.apply(event))
+    events.iter().try_fold(instance, |instance, event| instance.apply(event))
 }
 
 /// A command: its name and its fields.
@@ -449,6 +452,10 @@ impl<A: Aggregate> Instance for Typed<A> {
         }
         self.now = reduce::<A>(self.now.take(), [&decode::<A>(event)?])?;
         Ok(self)
+    }
+
+    fn apply_all(self: Box<Self>, events: &[Event]) -> Result<Box<dyn Instance>, ReduceError> {
+        one_by_one(self, events)
     }
 
     #[cfg(feature = "replay")]

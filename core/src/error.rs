@@ -50,6 +50,10 @@ pub enum Error {
     Contention {
         /// How many commits were tried.
         attempts: u32,
+        /// The version that the last one was decided on.
+        expected: u64,
+        /// The version that it met, where the store said so.
+        actual: Option<u64>,
     },
     /// The idempotency key was used before, with another command.
     KeyReused {
@@ -69,6 +73,8 @@ pub enum Error {
     },
     /// The stored events do not reduce.
     Reduce(ReduceError),
+    /// A domain that is not written in Rust failed to decide, or decided what is no event.
+    Domain(String),
     /// The store did not do what it was asked.
     Store {
         /// What it said.
@@ -271,7 +277,7 @@ impl fmt::Display for Error {
                     "version {expected} was expected, and it is at version {actual}: load it again and decide anew"
                 )
             }
-            Error::Contention { attempts } => {
+            Error::Contention { attempts, .. } => {
                 write!(f, "other writers won each of {attempts} attempts: try again later")
             }
             Error::KeyReused { key } => {
@@ -281,6 +287,7 @@ impl fmt::Display for Error {
                 write!(f, "another command settled it for good, in version {version} of {id} ({key})")
             }
             Error::Reduce(error) => error.fmt(f),
+            Error::Domain(message) => f.write_str(message),
             Error::Store { message, uncertain: true, .. } => write!(
                 f,
                 "the store did not answer, and the command may have taken effect: {message}. \

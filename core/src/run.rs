@@ -27,7 +27,7 @@
 
 use crate::{
     aggregate::Once,
-    domain::{Command, Domain, Instance, Sender, Snapshot, apply_all, decide},
+    domain::{Command, Domain, Instance, Sender, Snapshot, decide},
     error::{Error, Result},
     event::Event,
     store::{
@@ -297,11 +297,11 @@ impl CommandRun {
             }
             (Phase::Commit(commit), Answer::Committed) => done(*commit),
             (Phase::Commit(commit), Answer::Conflict(winner)) if self.lost => Phase::Own(commit, winner),
-            (Phase::Commit(_), Answer::Conflict(winner)) => self.conflict(winner),
+            (Phase::Commit(commit), Answer::Conflict(winner)) => self.conflict(commit.expected, winner),
             (Phase::Own(commit, winner), Answer::Events(page)) => {
                 // A commit is whole or not there, and ids are unique: the first event tells.
                 let own = page.items.first().map(Event::id) == commit.events.first().map(Event::id);
-                if own { done(*commit) } else { self.conflict(winner) }
+                if own { done(*commit) } else { self.conflict(commit.expected, winner) }
             }
             (Phase::Commit(_), Answer::KeyTaken(record)) => self.repeat(record),
             (Phase::Record(..), Answer::Record(Some(record))) => self.repeat(record),
@@ -358,7 +358,7 @@ impl CommandRun {
         let records = self.keys.iter().map(record).collect();
         let before = instance.snapshot();
         // What cannot be reduced is never written.
-        let snapshot = match apply_all(instance, &events) {
+        let snapshot = match instance.apply_all(&events) {
             Ok(instance) => instance.snapshot(),
             Err(error) => return Phase::Done(Err(error.into())),
         };
@@ -391,7 +391,7 @@ impl CommandRun {
         }
     }
 
-    fn conflict(&mut self, winner: Option<Loaded>) -> Phase {
+    fn conflict(&mut self, expected: u64, winner: Option<Loaded>) -> Phase {
         // The commit would have said so if a key were taken.
         self.keys_are_free = true;
         if !self.fresh {
@@ -405,7 +405,8 @@ impl CommandRun {
         // A pinned version ends by itself, unless the store contradicts itself.
         let pinned = u32::from(self.options.expected_version.is_some());
         if self.conflicts > self.options.retries.saturating_add(pinned) {
-            return Phase::Done(Err(Error::Contention { attempts: self.conflicts }));
+            let actual = winner.map(|winner| winner.version);
+            return Phase::Done(Err(Error::Contention { attempts: self.conflicts, expected, actual }));
         }
         let next = match winner {
             Some(winner) => self.loaded(winner),
@@ -444,7 +445,7 @@ impl CommandRun {
         if up_to.is_empty() {
             return failed(format!("the events of version {} to {} are missing", record.first, record.last));
         }
-        let instance = match apply_all(instance, &up_to) {
+        let instance = match instance.apply_all(&up_to) {
             Ok(instance) => instance,
             Err(error) => return Phase::Done(Err(error.into())),
         };
@@ -501,7 +502,7 @@ pub(crate) fn caught_up(
     page: &Page<Event>,
 ) -> Result<(Box<dyn Instance>, bool)> {
     let before = instance.version();
-    let instance = apply_all(instance, &page.items)?;
+    let instance = instance.apply_all(&page.items)?;
     let whole = instance.version() >= version && page.next.is_none();
     if !whole && instance.version() == before {
         let id = instance.id();

@@ -8,7 +8,7 @@
 
 use crate::{
     aggregate::decode,
-    domain::{Command, Sender, apply_all},
+    domain::{Command, Sender},
     domains::{
         self,
         bank_account::{BankAccount, BankAccountEvent},
@@ -539,7 +539,7 @@ fn audit_stream(aggregate: &str, id: &str, stored: &Stored, wrong: &mut Vec<Stri
     if !events.iter().map(Event::time).is_sorted() {
         wrong.push(format!("the times of {id} run backwards"));
     }
-    match apply_all(domain.start(id), events) {
+    match domain.start(id).apply_all(events) {
         Ok(instance) if instance.meta() == stored.head.as_ref() => {}
         Ok(instance) => {
             wrong.push(format!(
@@ -551,8 +551,8 @@ fn audit_stream(aggregate: &str, id: &str, stored: &Stored, wrong: &mut Vec<Stri
         Err(error) => wrong.push(format!("{id} does not replay: {error}")),
     }
     if let Some(snapshot) = &stored.snapshot {
-        let prefix = events.iter().take(snapshot.meta.version as usize);
-        let replayed = apply_all(domain.start(id), prefix).ok().and_then(|instance| instance.snapshot());
+        let prefix = events.get(..snapshot.meta.version as usize).unwrap_or(events);
+        let replayed = domain.start(id).apply_all(prefix).ok().and_then(|instance| instance.snapshot());
         if replayed.as_ref() != Some(snapshot) {
             wrong.push(format!("the snapshot of {id} is {snapshot:?}, its events make {replayed:?}"));
         }
@@ -646,7 +646,7 @@ fn audit_money(store: &MemoryStore, wrong: &mut Vec<String>) {
             }
         }
         let domain = domains::for_log("BankAccount");
-        let state = apply_all(domain.start(id), &stored.events).ok().and_then(|instance| instance.snapshot());
+        let state = domain.start(id).apply_all(&stored.events).ok().and_then(|instance| instance.snapshot());
         let state = state.and_then(|snapshot| {
             serde_json::from_value::<domains::bank_account::Account>(snapshot.state.into()).ok()
         });

@@ -83,11 +83,13 @@ impl Timeline {
         events.sort_by_key(Event::version);
         let mut timeline = Self::empty(domain, id);
         let mut head = domain.start(id);
-        for event in events {
-            match timeline.admit(head, event) {
-                Ok(next) => head = next,
-                Err(_) => break,
+        let mut rest = events.into_iter();
+        while timeline.problem.is_none() {
+            let block: Vec<Event> = rest.by_ref().take(KEYFRAME_EVERY).collect();
+            if block.is_empty() {
+                break;
             }
+            head = timeline.admit(head, block);
         }
         timeline
     }
@@ -105,20 +107,43 @@ impl Timeline {
     /// timeline stays as it was.
     pub fn push(&mut self, event: Event) -> Result<(), ReduceError> {
         let head = self.seek(self.len())?;
-        self.admit(head, event).map(|_| ())
+        self.problem = None;
+        self.admit(head, vec![event]);
+        self.problem.clone().map_or(Ok(()), Err)
     }
 
-    fn admit(&mut self, head: Box<dyn Instance>, event: Event) -> Result<Box<dyn Instance>, ReduceError> {
-        let next = head.apply(&event).inspect_err(|error| self.problem = Some(error.clone()))?;
-        self.events.push(event);
-        self.problem = None;
-        if self.events.len().is_multiple_of(KEYFRAME_EVERY) {
+    /// Takes the events of a block that can come next, up to the next keyframe at the most; gives the aggregate
+    /// after them.
+    fn admit(&mut self, head: Box<dyn Instance>, block: Vec<Event>) -> Box<dyn Instance> {
+        let next = match head.fork().apply_all(&block) {
+            Ok(next) => {
+                self.events.extend(block);
+                next
+            }
+            Err(_) => self.admit_some(head, block),
+        };
+        if self.events.len() == self.keyframes.len() * KEYFRAME_EVERY {
             let before = self.keyframes.last().map_or(0, |keyframe| keyframe.latest);
             let block = self.events.iter().rev().take(KEYFRAME_EVERY).map(Event::time);
             let latest = block.max().unwrap_or(0).max(before);
             self.keyframes.push(Keyframe { instance: next.fork(), latest });
         }
-        Ok(next)
+        next
+    }
+
+    /// Takes the events before the first that cannot come next.
+    fn admit_some(&mut self, mut head: Box<dyn Instance>, block: Vec<Event>) -> Box<dyn Instance> {
+        for event in block {
+            match head.fork().apply(&event) {
+                Ok(next) => head = next,
+                Err(problem) => {
+                    self.problem = Some(problem);
+                    break;
+                }
+            }
+            self.events.push(event);
+        }
+        head
     }
 
     /// The domain that replays it.
@@ -156,7 +181,7 @@ impl Timeline {
         let start = self.keyframes.get(frame).map(|keyframe| keyframe.instance.fork());
         let start = start.unwrap_or_else(|| self.domain.start(""));
         let events = self.events.get(frame * KEYFRAME_EVERY..version).unwrap_or_default();
-        crate::domain::apply_all(start, events)
+        start.apply_all(events)
     }
 
     /// The state after `version` events; none at version 0.

@@ -3,7 +3,7 @@
 
 use rewound_core::{
     aggregate::Once,
-    domain::{Command, Compiled, Domain, Instance, Sender, Snapshot, apply_all, decide},
+    domain::{Command, Compiled, Domain, Instance, Sender, Snapshot, decide},
     domains,
     error::{Error, Problem},
     event::{Event, RESERVED, RESERVED_IN_ROWS},
@@ -27,7 +27,7 @@ fn history(aggregate: &str, events: &[(&str, Value)]) -> Vec<Event> {
 }
 
 fn replayed(aggregate: &str, given: &[(&str, Value)]) -> Box<dyn Instance> {
-    apply_all(domains::find(aggregate).unwrap().start("a1"), &history(aggregate, given)).unwrap()
+    domains::find(aggregate).unwrap().start("a1").apply_all(&history(aggregate, given)).unwrap()
 }
 
 /// What a command leads to: an event's name and payload, nothing, or the reason why not.
@@ -333,7 +333,7 @@ fn an_event_that_cannot_come_next_is_refused_with_its_place() {
         let mut fields = Value::Object(last.fields());
         change(&mut fields);
         events.push(Event::parse(&fields.to_string()).unwrap());
-        let error = apply_all(domains::find(BANK).unwrap().start("a1"), &events).unwrap_err();
+        let error = domains::find(BANK).unwrap().start("a1").apply_all(&events).unwrap_err();
         assert!(expected(&error.problem), "{error}");
         assert_eq!(error.event_id.to_string(), fields["eventId"].as_str().unwrap());
     };
@@ -534,7 +534,7 @@ fn events_of_every_age_reduce_to_todays_state() {
     let state = |name: &str, version: u32, payload: Value| {
         let mut payload = payload;
         payload["schemaVersion"] = json!(version);
-        let made = apply_all(LAMP.start("a1"), &history("Lamp", &[(name, payload)]));
+        let made = LAMP.start("a1").apply_all(&history("Lamp", &[(name, payload)]));
         made.map(|lamp| Value::Object(lamp.snapshot().unwrap().state))
             .map_err(|error| error.problem.to_string())
     };

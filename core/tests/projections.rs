@@ -1,7 +1,7 @@
 //! Projections under deliveries that repeat, mix up and fail.
 
 use rewound_core::{
-    domain::{Command, Sender, apply_all, decide},
+    domain::{Command, Sender, decide},
     domains,
     event::Event,
     projection::{ATTEMPTS, Lag, Projection, Projector, RETRY_AFTER},
@@ -18,7 +18,7 @@ fn events(domain: &str, id: &str, commands: &[(&str, Value)]) -> Vec<Event> {
     for (name, fields) in commands {
         let by = Sender { actor: "ada".into(), now: 1_800_000_000_000, ..Sender::default() };
         let new = decide(domain, now.as_ref(), &Command::new(*name, fields.clone()).unwrap(), &by).unwrap();
-        now = apply_all(now, &new).unwrap();
+        now = now.apply_all(&new).unwrap();
         events.extend(new);
     }
     events

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use rewound_core::{
-    domain::{Command, Sender, Snapshot, apply_all, decide},
+    domain::{Command, Sender, Snapshot, decide},
     domains,
     event::Event,
     import::{EventLog, Import},
@@ -51,7 +51,7 @@ fn history(most: usize) -> impl Strategy<Value = Vec<Event>> {
                 ..Sender::default()
             };
             if let Ok(new) = decide(bank, account.as_ref(), &command, &by) {
-                account = apply_all(account, &new).unwrap();
+                account = account.apply_all(&new).unwrap();
                 events.extend(new);
             }
         }
@@ -61,7 +61,7 @@ fn history(most: usize) -> impl Strategy<Value = Vec<Event>> {
 
 fn fold(events: &[Event]) -> Option<Snapshot> {
     let bank = domains::find("BankAccount").unwrap();
-    apply_all(bank.start("a"), events).unwrap().snapshot()
+    bank.start("a").apply_all(events).unwrap().snapshot()
 }
 
 proptest! {
@@ -73,14 +73,14 @@ proptest! {
         let bank = domains::find("BankAccount").unwrap();
         let (first, rest) = events.split_at(cut);
         let whole = fold(&events);
-        let halfway = apply_all(bank.start("a"), first).unwrap();
-        prop_assert_eq!(&apply_all(halfway.fork(), rest).unwrap().snapshot(), &whole);
+        let halfway = bank.start("a").apply_all(first).unwrap();
+        prop_assert_eq!(&halfway.fork().apply_all(rest).unwrap().snapshot(), &whole);
         // A snapshot, sent as JSON, and the tail are the full replay.
         if let Some(snapshot) = halfway.snapshot() {
             let text = snapshot.to_json().to_string();
             let read = Snapshot::from_json(&serde_json::from_str(&text).unwrap(), bank.fingerprint()).unwrap();
             prop_assert_eq!(&read, &snapshot);
-            prop_assert_eq!(&apply_all(bank.resume(&read).unwrap(), rest).unwrap().snapshot(), &whole);
+            prop_assert_eq!(&bank.resume(&read).unwrap().apply_all(rest).unwrap().snapshot(), &whole);
         }
     }
 

@@ -16,7 +16,7 @@ use keeping::{Left, text};
 use leptos::prelude::*;
 use rewound_core::{
     domains,
-    error::Result,
+    error::{Error, Result},
     event::Event,
     run::Done,
     timeline::{Cause, Timeline},
@@ -265,7 +265,10 @@ impl App {
         let key = StreamKey { source: Source::Own, aggregate: order.aggregate.clone(), id: order.id.clone() };
         let mut result = None;
         self.workspace.update_value(|workspace| result = Some(workspace.send(order)));
-        let Some(result) = result else { return Err(rewound_core::error::Error::Contention { attempts: 0 }) };
+        let Some(result) = result else {
+            let message = "the page is being left".to_owned();
+            return Err(Error::Store { message, retryable: false, uncertain: false });
+        };
         let done = result?;
         self.tell_journal();
         if !done.events.is_empty() {

@@ -3,7 +3,7 @@
 
 use crate::{
     aggregate::{Meta, Once, in_order},
-    domain::{Command, Domain, Draft, Instance, Snapshot, SnapshotError, belongs},
+    domain::{Command, Domain, Draft, Instance, Snapshot, SnapshotError, belongs, one_by_one},
     error::{Error, ReduceError, Result},
     event::{Event, Text},
     schema::Shape,
@@ -113,6 +113,10 @@ impl Instance for Log {
             updated_at: Some(event.time()),
         });
         Ok(self)
+    }
+
+    fn apply_all(self: Box<Self>, events: &[Event]) -> Result<Box<dyn Instance>, ReduceError> {
+        one_by_one(self, events)
     }
 
     fn decide(&self, command: &Command, _: &str) -> Result<Vec<Draft>> {

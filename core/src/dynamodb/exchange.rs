@@ -363,13 +363,13 @@ impl Exchange {
 
 impl Response<'_> {
     /// Whether the body is as it was sent, as far as that can be told.
-    fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         let expected = self.crc32.and_then(|text| text.trim().parse::<u32>().ok());
         expected.is_none_or(|expected| expected == crc32(self.body))
     }
 
     /// By how much the clock was off, where that is why the call was refused.
-    fn correction(&self, now: Millis) -> Option<i64> {
+    pub(super) fn correction(&self, now: Millis) -> Option<i64> {
         if !matches!(self.status, 400 | 403) {
             return None;
         }

@@ -12,12 +12,13 @@
 //! | events | `aggregateId` (S), `eventId` (S) | the envelope, flat, and `eventTs`, its time as ISO 8601 |
 //! | helpers | `pk` (S), `sk` (S) | what is ours alone: records under keys, with `expiresAt` (seconds) for TTL |
 
+pub mod chore;
 pub mod cost;
 pub mod error;
 pub mod exchange;
 pub mod item;
 pub mod sign;
-pub mod table;
+mod table;
 
 use serde_json::Value;
 use std::collections::BTreeMap;

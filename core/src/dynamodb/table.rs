@@ -1,30 +1,18 @@
-//! The tables, as the bodies of `CreateTable` and `UpdateTimeToLive`.
+//! The tables: what makes them, and what tells that they are there.
 
 use super::{Call, Layout, with};
 use serde_json::{Value, json};
 
-/// The calls that make every table of a layout. They are billed by request; the events have the index
-/// `eventNameIndex` and a stream of new images, the helpers are removed once they expired.
-///
-/// ```
-/// use rewound_core::dynamodb::{Layout, Rows, table};
-/// let rows = Rows { table: "accounts".into(), fingerprint: 0 };
-/// let aggregates = [("BankAccount".to_owned(), rows)].into();
-/// let layout = Layout { events: "events".into(), helpers: "helpers".into(), aggregates };
-/// let targets: Vec<String> = table::create(&layout).into_iter().map(|call| call.target).collect();
-/// assert_eq!(targets[0], "DynamoDB_20120810.CreateTable");
-/// assert_eq!(targets.len(), 4); // three tables, and the lifetime of helpers
-/// ```
-pub fn create(layout: &Layout) -> Vec<Call> {
-    let table = |name: &str, keys: &[&str], more: Value| {
-        let body = json!({
-            "TableName": name,
-            "BillingMode": "PAY_PER_REQUEST",
-            "KeySchema": schema(keys),
-            "AttributeDefinitions": keys.iter().map(|key| definition(key)).collect::<Vec<_>>(),
-        });
-        Call::new("CreateTable", &with(body, more))
-    };
+/// A table that a layout needs.
+pub(super) struct Table<'a> {
+    pub(super) name: &'a str,
+    keys: &'static [&'static str],
+    more: Value,
+}
+
+/// Every table of a layout. They are billed by request; the events have the index `eventNameIndex` and a stream of
+/// new images.
+pub(super) fn all(layout: &Layout) -> impl Iterator<Item = Table<'_>> {
     let events = json!({
         "AttributeDefinitions": (["aggregateId", "eventId", "eventName"].map(definition)),
         "GlobalSecondaryIndexes": [{
@@ -34,17 +22,46 @@ pub fn create(layout: &Layout) -> Vec<Call> {
         }],
         "StreamSpecification": { "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" },
     });
-    let lifetime = json!({
+    let rows = layout.aggregates.values();
+    rows.map(|rows| Table { name: &rows.table, keys: &["aggregateId"], more: json!({}) }).chain([
+        Table { name: &layout.events, keys: &["aggregateId", "eventId"], more: events },
+        Table { name: &layout.helpers, keys: &["pk", "sk"], more: json!({}) },
+    ])
+}
+
+impl Table<'_> {
+    pub(super) fn create(&self) -> Call {
+        let body = json!({
+            "TableName": self.name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": self.keys(),
+            "AttributeDefinitions": self.keys.iter().map(|key| definition(key)).collect::<Vec<_>>(),
+        });
+        Call::new("CreateTable", &with(body, self.more.clone()))
+    }
+
+    pub(super) fn describe(&self) -> Call {
+        Call::new("DescribeTable", &json!({ "TableName": self.name }))
+    }
+
+    /// The keys, as they are made and as they are described.
+    pub(super) fn keys(&self) -> Value {
+        schema(self.keys)
+    }
+}
+
+/// Asks whether expired helpers are removed.
+pub(super) fn lifetime(layout: &Layout) -> Call {
+    Call::new("DescribeTimeToLive", &json!({ "TableName": layout.helpers }))
+}
+
+/// Lets expired helpers be removed.
+pub(super) fn expire(layout: &Layout) -> Call {
+    let body = json!({
         "TableName": layout.helpers,
         "TimeToLiveSpecification": { "AttributeName": "expiresAt", "Enabled": true },
     });
-    let rows = layout.aggregates.values().map(|rows| table(&rows.table, &["aggregateId"], json!({})));
-    rows.chain([
-        table(&layout.events, &["aggregateId", "eventId"], events),
-        table(&layout.helpers, &["pk", "sk"], json!({})),
-        Call::new("UpdateTimeToLive", &lifetime),
-    ])
-    .collect()
+    Call::new("UpdateTimeToLive", &body)
 }
 
 fn schema(keys: &[&str]) -> Value {

@@ -7,7 +7,7 @@
 use super::{Answer, Commit, Failure, Loaded, MAX_ITEMS, Page, Record, Reply, Request, Store, gone};
 use crate::{
     aggregate::Meta,
-    domain::{Command, Domain, Instance, Sender, apply_all, decide},
+    domain::{Command, Domain, Instance, Sender, decide},
     domains,
     event::Event,
     value::canonical,
@@ -123,7 +123,7 @@ impl Draft {
             let command = Command::new(*name, fields.clone()).map_err(|error| error.to_string())?;
             let new =
                 decide(self.domain, self.now.as_ref(), &command, &by).map_err(|error| error.to_string())?;
-            self.now = apply_all(self.now.fork(), &new).map_err(|error| error.to_string())?;
+            self.now = self.now.fork().apply_all(&new).map_err(|error| error.to_string())?;
             events.extend(new);
         }
         self.events.extend(events.iter().cloned());
@@ -156,8 +156,8 @@ impl Draft {
         ensure!(expected == found, "expected the events {expected:?}, found {found:?}");
         if let Some(snapshot) = loaded.snapshot {
             ensure!(snapshot.meta.version <= version, "a snapshot of {id} is newer than its events");
-            let prefix = self.events.iter().take(snapshot.meta.version as usize);
-            let replayed = apply_all(self.domain.start(id), prefix).map_err(|error| error.to_string())?;
+            let prefix = self.events.get(..snapshot.meta.version as usize).unwrap_or_default();
+            let replayed = self.domain.start(id).apply_all(prefix).map_err(|error| error.to_string())?;
             let expected = replayed.snapshot().map(|replayed| canonical(&replayed.to_json()));
             let found = Some(canonical(&snapshot.to_json()));
             ensure!(expected == found, "expected the snapshot {expected:?}, found {found:?}");

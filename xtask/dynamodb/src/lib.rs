@@ -1,25 +1,30 @@
 //! A DynamoDB on loopback, for tests and for work without an account, and a store on it.
 //!
 //! The emulator is dynoxide, embedded: it starts in milliseconds, keeps everything in memory, and ends with its
-//! [`Server`]. It does not check signatures.
+//! [`Server`]. It does not check signatures: a [`Gate`] before it does.
 
-use anyhow::{Context, Result, anyhow, bail};
+mod gate;
+
+pub use gate::Gate;
+
+use anyhow::{Context, Result, anyhow};
 use dynoxide::{Database, server};
 use rewound_core::{
     domains,
     dynamodb::{
         Call, Layout, Rows,
+        chore::{self, Chore},
         exchange::{Exchange, Next, Response},
         sign::{Credentials, sign},
-        table,
     },
     store::{Reply, Request, Store},
     time::Millis,
 };
 use std::{
+    pin::Pin,
     sync::Arc,
     thread,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
 
@@ -28,8 +33,7 @@ use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
 pub struct Server {
     /// Where it listens, such as `http://127.0.0.1:8000`.
     pub url: String,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<thread::JoinHandle<()>>,
+    _listening: Listening,
 }
 
 impl Server {
@@ -38,25 +42,45 @@ impl Server {
     /// # Errors
     /// A port that is taken.
     pub fn start(port: u16) -> Result<Self> {
+        let database = Database::memory().map_err(|error| anyhow!("the emulator does not start: {error}"))?;
+        let (url, listening) = Listening::start(port, |listener, stopped| {
+            server::serve_with_shutdown(listener, database, stopped)
+        })?;
+        Ok(Self { url, _listening: listening })
+    }
+}
+
+type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Something that listens on loopback in a thread of its own, until it is dropped.
+#[derive(Debug)]
+struct Listening {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Listening {
+    fn start<F: Future<Output = Result<(), String>> + Send + 'static>(
+        port: u16,
+        serve: impl FnOnce(TcpListener, Stopped) -> F,
+    ) -> Result<(String, Self)> {
         let runtime = Runtime::new()?;
         let listener = runtime
             .block_on(TcpListener::bind(("127.0.0.1", port)))
             .with_context(|| format!("port {port} of 127.0.0.1 is not to be had"))?;
         let url = format!("http://{}", listener.local_addr()?);
-        let database = Database::memory().map_err(|error| anyhow!("the emulator does not start: {error}"))?;
         let (stop, stopped) = oneshot::channel();
-        let serve = async move {
-            let stopped = async { drop(stopped.await) };
-            if let Err(error) = server::serve_with_shutdown(listener, database, stopped).await {
-                eprintln!("the emulator stopped: {error}");
+        let serving = serve(listener, Box::pin(async { drop(stopped.await) }));
+        let thread = thread::spawn(move || {
+            if let Err(error) = runtime.block_on(serving) {
+                eprintln!("what listened on loopback stopped: {error}");
             }
-        };
-        let thread = thread::spawn(move || runtime.block_on(serve));
-        Ok(Self { url, stop: Some(stop), thread: Some(thread) })
+        });
+        Ok((url, Self { stop: Some(stop), thread: Some(thread) }))
     }
 }
 
-impl Drop for Server {
+impl Drop for Listening {
     fn drop(&mut self) {
         // It may have ended by itself; then there is nobody to tell.
         let _ = self.stop.take().map(|stop| stop.send(()));
@@ -86,17 +110,24 @@ pub struct Client {
     credentials: Credentials,
 }
 
-/// Any will do: the emulator does not look.
-const REGION: &str = "eu-west-1";
+/// The region and the key of the harness. The emulator takes any; a [`Gate`] only its own.
+pub const REGION: &str = "eu-west-1";
+
+/// See [`REGION`].
+pub fn credentials() -> Credentials {
+    Credentials { access_key_id: "AKIDLOCAL".into(), secret_access_key: "local".into(), session_token: None }
+}
 
 impl Client {
     /// A store on the DynamoDB at `url`.
     pub fn new(url: &str, layout: Layout) -> Self {
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-        // Any key will do as well.
-        let (access_key_id, secret_access_key) = ("local".to_owned(), "local".to_owned());
-        let credentials = Credentials { access_key_id, secret_access_key, session_token: None };
-        Self { url: url.to_owned(), agent: config.into(), layout: layout.into(), credentials }
+        Self { url: url.to_owned(), agent: config.into(), layout: layout.into(), credentials: credentials() }
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Makes its tables.
@@ -104,13 +135,28 @@ impl Client {
     /// # Errors
     /// What DynamoDB says, for instance that they are there.
     pub fn create_tables(&self) -> Result<()> {
-        for call in table::create(&self.layout) {
-            let (status, body) = self.call(&call)?;
-            if status != 200 {
-                bail!("{} of {}: {status} {}", call.target, call.body, String::from_utf8_lossy(&body));
-            }
+        self.do_chore(Chore::tables(&self.layout)).map(drop)
+    }
+
+    /// Does a chore; gives the fingerprint, where one was asked for.
+    ///
+    /// # Errors
+    /// As the chore ends.
+    pub fn do_chore(&self, mut chore: Chore) -> Result<Option<u64>> {
+        let (mut answer, mut now) = (None, clock());
+        loop {
+            let response = answer.as_ref().map(Received::response);
+            let next = chore.next(response, now, u128::from(now));
+            now = clock();
+            answer = match next {
+                chore::Next::Done(result) => return Ok(result?),
+                chore::Next::Wait(milliseconds) => {
+                    thread::sleep(Duration::from_millis(milliseconds));
+                    None
+                }
+                chore::Next::Send(call) => self.send(&call, now).ok(),
+            };
         }
-        Ok(())
     }
 
     /// Makes a call: HTTP's status, and the body.
@@ -118,16 +164,39 @@ impl Client {
     /// # Errors
     /// No answer.
     pub fn call(&self, call: &Call) -> Result<(u16, Vec<u8>)> {
-        self.send(call, clock())
+        self.send(call, clock()).map(|received| (received.status, received.body))
     }
 
-    fn send(&self, call: &Call, now: Millis) -> Result<(u16, Vec<u8>)> {
+    fn send(&self, call: &Call, now: Millis) -> Result<Received> {
         let host = self.url.trim_start_matches("http://");
         let headers = sign(&self.credentials, REGION, host, &call.target, call.body.as_bytes(), now);
         let request = self.agent.post(&self.url);
         let request = headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         let mut response = request.send(&call.body)?;
-        Ok((response.status().as_u16(), response.body_mut().read_to_vec()?))
+        let header =
+            |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (date, crc32) = (header("date"), header("x-amz-crc32"));
+        Ok(Received {
+            status: response.status().as_u16(),
+            date,
+            crc32,
+            body: response.body_mut().read_to_vec()?,
+        })
+    }
+}
+
+/// An answer over HTTP.
+struct Received {
+    status: u16,
+    date: Option<String>,
+    crc32: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Received {
+    fn response(&self) -> Response<'_> {
+        let (date, crc32) = (self.date.as_deref(), self.crc32.as_deref());
+        Response { status: self.status, date, crc32, body: &self.body }
     }
 }
 
@@ -140,9 +209,7 @@ impl Store for Client {
                 Next::Send(call) => {
                     let now = clock();
                     match self.send(&call, now) {
-                        Ok((status, body)) => {
-                            exchange.answered(Response { status, body: &body, ..Response::default() }, now)
-                        }
+                        Ok(received) => exchange.answered(received.response(), now),
                         Err(_) => exchange.lost(),
                     }
                 }

@@ -3,24 +3,26 @@
 use rewound_core::{
     domain::{Command, Sender},
     domains,
-    dynamodb::{Call, cost, item},
+    dynamodb::{Call, chore::Chore, cost, item, sign::Credentials},
     error::{Error, Result},
     event::Event,
     run::{CommandRun, Done, Options, Step},
     store::{Answer, Cost, Page, Reply, Request, Store, contract},
     timeline::Timeline,
 };
-use rewound_dynamodb::{Client, Server, layout};
+use rewound_dynamodb::{Client, Gate, REGION, Server, credentials, layout};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const NOW: u64 = 1_767_225_600_000;
 
-fn store(prefix: &str) -> (Server, Client) {
+/// A store on the emulator, behind a gate that looks at every signature.
+fn store(prefix: &str) -> ((Server, Gate), Client) {
     let server = Server::start(0).unwrap();
-    let client = Client::new(&server.url, layout(prefix));
+    let gate = Gate::start(&server.url, REGION, credentials()).unwrap();
+    let client = Client::new(&gate.url, layout(prefix));
     client.create_tables().unwrap();
-    (server, client)
+    ((server, gate), client)
 }
 
 /// Runs a command on the account `a`: how it ended, and what it cost.
@@ -72,8 +74,53 @@ fn event(version: u64, id: &str, amount: u64, more: &str) -> Value {
 
 #[test]
 fn it_is_a_store_by_the_contract() {
-    let (_server, mut client) = store("contract");
+    let ((_server, gate), mut client) = store("contract");
     assert_eq!(contract::check(&mut client), []);
+    assert!(gate.passed() > 100, "{} requests came by the gate", gate.passed());
+}
+
+#[test]
+fn the_gate_lets_no_other_key_in() {
+    let server = Server::start(0).unwrap();
+    for (region, id, secret) in [
+        ("eu-west-1", "AKIDLOCAL", "other"),
+        ("eu-west-1", "AKIDOTHER", "local"),
+        ("eu-west-2", "AKIDLOCAL", "local"),
+    ] {
+        let (access_key_id, secret_access_key) = (id.to_owned(), secret.to_owned());
+        let wanted = Credentials { access_key_id, secret_access_key, session_token: None };
+        let gate = Gate::start(&server.url, region, wanted).unwrap();
+        let error = Client::new(&gate.url, layout("gate")).create_tables().unwrap_err().to_string();
+        assert!(error.contains("does not match the signature you provided"), "{error}");
+        assert_eq!(gate.passed(), 0);
+    }
+}
+
+#[test]
+fn tables_are_made_once_and_others_of_their_names_are_told() {
+    let (_harness, client) = store("tables");
+    client.create_tables().unwrap();
+    let lifetime = json!({ "TableName": "tables-helpers" }).to_string();
+    let call = Call { target: "DynamoDB_20120810.DescribeTimeToLive".into(), body: lifetime };
+    let body: Value = serde_json::from_slice(&client.call(&call).unwrap().1).unwrap();
+    assert_eq!(body["TimeToLiveDescription"]["AttributeName"], "expiresAt");
+
+    let mut wrong = layout("tables");
+    wrong.helpers = "tables-events".into();
+    let error = Client::new(client.url(), wrong).create_tables().unwrap_err().to_string();
+    assert!(error.contains("tables-events") && error.contains("keys"), "{error}");
+}
+
+#[test]
+fn who_wrote_the_rows_is_said_once_and_after_a_rebuild() {
+    let (_harness, client) = store("reducers");
+    let layout = layout("reducers");
+    let ask = |name: &str, ours: u64| client.do_chore(Chore::reducer(&layout, name, ours)).unwrap();
+    assert_eq!(ask("Order", u64::MAX), Some(u64::MAX));
+    assert_eq!(ask("Order", 7), Some(u64::MAX));
+    assert_eq!(ask("Customer", 7), Some(7));
+    assert_eq!(client.do_chore(Chore::rewritten(&layout, "Order", 7)).unwrap(), Some(7));
+    assert_eq!(ask("Order", 9), Some(7));
 }
 
 #[test]
