@@ -15,6 +15,7 @@ use crate::{
 use keeping::{Left, text};
 use leptos::prelude::*;
 use rewound_core::{
+    domain::Snapshot,
     domains,
     error::Result,
     event::Event,
@@ -226,29 +227,23 @@ impl App {
         let version = self.version.get();
         self.timeline.with(|timeline| {
             let state = |version: u64| timeline.state_at(version);
-            let before = version.checked_sub(1).and_then(state).map(|snapshot| snapshot.state);
+            let before = version.checked_sub(1).and_then(state);
             let now = state(version);
+            let meta = now.as_ref().map_or_else(Vec::new, |Snapshot { meta, .. }| {
+                let updated_at = meta.updated_at.map(rewound_core::time::to_iso);
+                vec![
+                    ("id", meta.id.to_string()),
+                    ("version", meta.version.to_string()),
+                    ("actorId", meta.actor.to_string()),
+                    ("updatedAt", updated_at.unwrap_or_else(|| "unknown".to_owned())),
+                ]
+            });
+            let fields = |snapshot: Option<Snapshot>| {
+                Value::Object(snapshot.map_or_else(Object::new, |snapshot| snapshot.state))
+            };
             let aggregate = timeline.events().first().map_or("", Event::aggregate);
-            let (rows, changes) = tree::rows(
-                aggregate,
-                &Value::Object(before.unwrap_or_default()),
-                &Value::Object(now.as_ref().map(|snapshot| snapshot.state.clone()).unwrap_or_default()),
-            );
-            let meta = now.as_ref().map(|snapshot| &snapshot.meta);
-            Shown {
-                version,
-                meta: meta.map_or_else(Vec::new, |meta| {
-                    let updated_at = meta.updated_at.map(rewound_core::time::to_iso);
-                    vec![
-                        ("id", meta.id.to_string()),
-                        ("version", meta.version.to_string()),
-                        ("actorId", meta.actor.to_string()),
-                        ("updatedAt", updated_at.unwrap_or_else(|| "unknown".to_owned())),
-                    ]
-                }),
-                rows,
-                changes,
-            }
+            let (rows, changes) = tree::rows(aggregate, &fields(before), &fields(now));
+            Shown { version, meta, rows, changes }
         })
     }
 
