@@ -94,6 +94,8 @@ impl App {
         let settings = if readable { settings::read() } else { Object::new() };
         let text = |name: &str| text(&settings, name);
         let workspace = Workspace::new(journal);
+        let left = Left::read(&settings);
+        let is_own = left.file.is_none();
         let streams = RwSignal::new(Arc::new(workspace.summaries()));
         let filter = RwSignal::new(String::new());
         let timeline = RwSignal::new_local(Timeline::empty(domains::for_log(""), ""));
@@ -127,7 +129,7 @@ impl App {
                 )
             }),
             troubles: RwSignal::new(Troubles { window: access.err(), ..Troubles::default() }),
-            left: StoredValue::new(Some(Left::read(&settings))),
+            left: StoredValue::new(Some(left)),
             epoch: StoredValue::new(0),
             waits: StoredValue::new(false),
             theme: RwSignal::new(text("theme").unwrap_or_else(|| "system".to_owned())),
@@ -140,7 +142,7 @@ impl App {
             app.wait_for_turn();
         }
         // An imported stream is opened when its file was read again.
-        if Left::read(&settings).file.is_none() {
+        if is_own {
             app.resume();
         }
         if readable {
