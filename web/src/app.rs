@@ -15,6 +15,7 @@ use crate::{
 use keeping::{Left, text};
 use leptos::prelude::*;
 use rewound_core::{
+    domain::Snapshot,
     domains,
     error::{Error, Result},
     event::Event,
@@ -93,6 +94,8 @@ impl App {
         let settings = if readable { settings::read() } else { Object::new() };
         let text = |name: &str| text(&settings, name);
         let workspace = Workspace::new(journal);
+        let left = Left::read(&settings);
+        let is_own = left.file.is_none();
         let streams = RwSignal::new(Arc::new(workspace.summaries()));
         let filter = RwSignal::new(String::new());
         let timeline = RwSignal::new_local(Timeline::empty(domains::for_log(""), ""));
@@ -126,7 +129,7 @@ impl App {
                 )
             }),
             troubles: RwSignal::new(Troubles { window: access.err(), ..Troubles::default() }),
-            left: StoredValue::new(Some(Left::read(&settings))),
+            left: StoredValue::new(Some(left)),
             epoch: StoredValue::new(0),
             waits: StoredValue::new(false),
             theme: RwSignal::new(text("theme").unwrap_or_else(|| "system".to_owned())),
@@ -139,7 +142,7 @@ impl App {
             app.wait_for_turn();
         }
         // An imported stream is opened when its file was read again.
-        if Left::read(&settings).file.is_none() {
+        if is_own {
             app.resume();
         }
         if readable {
@@ -226,29 +229,23 @@ impl App {
         let version = self.version.get();
         self.timeline.with(|timeline| {
             let state = |version: u64| timeline.state_at(version);
-            let before = version.checked_sub(1).and_then(state).map(|snapshot| snapshot.state);
+            let before = version.checked_sub(1).and_then(state);
             let now = state(version);
+            let meta = now.as_ref().map_or_else(Vec::new, |Snapshot { meta, .. }| {
+                let updated_at = meta.updated_at.map(rewound_core::time::to_iso);
+                vec![
+                    ("id", meta.id.to_string()),
+                    ("version", meta.version.to_string()),
+                    ("actorId", meta.actor.to_string()),
+                    ("updatedAt", updated_at.unwrap_or_else(|| "unknown".to_owned())),
+                ]
+            });
+            let fields = |snapshot: Option<Snapshot>| {
+                Value::Object(snapshot.map_or_else(Object::new, |snapshot| snapshot.state))
+            };
             let aggregate = timeline.events().first().map_or("", Event::aggregate);
-            let (rows, changes) = tree::rows(
-                aggregate,
-                &Value::Object(before.unwrap_or_default()),
-                &Value::Object(now.as_ref().map(|snapshot| snapshot.state.clone()).unwrap_or_default()),
-            );
-            let meta = now.as_ref().map(|snapshot| &snapshot.meta);
-            Shown {
-                version,
-                meta: meta.map_or_else(Vec::new, |meta| {
-                    let updated_at = meta.updated_at.map(rewound_core::time::to_iso);
-                    vec![
-                        ("id", meta.id.to_string()),
-                        ("version", meta.version.to_string()),
-                        ("actorId", meta.actor.to_string()),
-                        ("updatedAt", updated_at.unwrap_or_else(|| "unknown".to_owned())),
-                    ]
-                }),
-                rows,
-                changes,
-            }
+            let (rows, changes) = tree::rows(aggregate, &fields(before), &fields(now));
+            Shown { version, meta, rows, changes }
         })
     }
 

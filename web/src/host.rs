@@ -48,8 +48,27 @@ pub(crate) async fn pause(milliseconds: i32) {
 
 /// What the browser says of an error.
 pub(crate) fn said(error: &JsValue) -> String {
-    let message = js_sys::Reflect::get(error, &"message".into()).ok();
-    message
-        .and_then(|message| message.as_string())
-        .unwrap_or_else(|| "the browser does not say why".to_owned())
+    let text = |of: &str| {
+        let text = js_sys::Reflect::get(error, &of.into()).ok()?.as_string();
+        text.filter(|text| !text.is_empty())
+    };
+    // Not every error has a message: a full storage may be nothing but a `QuotaExceededError`.
+    text("message").or_else(|| text("name")).unwrap_or_else(|| "the browser does not say why".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+    use web_sys::DomException;
+
+    #[wasm_bindgen_test]
+    fn an_error_without_a_message_is_told_by_its_name() {
+        let told = |message: &str| {
+            said(&DomException::new_with_message_and_name(message, "QuotaExceededError").unwrap())
+        };
+        assert_eq!(told("no room"), "no room");
+        assert_eq!(told(""), "QuotaExceededError");
+        assert_eq!(said(&JsValue::UNDEFINED), "the browser does not say why");
+    }
 }

@@ -152,6 +152,11 @@ impl Workspace {
         }
     }
 
+    /// The log whose file is kept under a number.
+    pub(crate) fn kept(&self, file: u32) -> Option<Source> {
+        self.logs().find(|(_, log)| log.kept_as == Some(file)).map(|(number, _)| Source::Log(number))
+    }
+
     /// Puts a log away.
     pub(crate) fn remove(&mut self, number: u32) -> Option<Log> {
         self.logs.remove(&number)

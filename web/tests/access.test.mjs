@@ -3,26 +3,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { after, test } from "node:test";
-import { launch, listen, on, permits, serve, shown } from "./browser.mjs";
+import { test } from "node:test";
+import { on, permits, start } from "./browser.mjs";
 
-const complaints = [];
-const server = await serve();
-const browser = await launch();
-
-after(async () => {
-  await browser.close();
-  await server.close();
-});
-
-async function open(options) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
-  const page = await context.newPage();
-  listen(page, complaints);
-  await page.goto(server.url);
-  await shown(page);
-  return page;
-}
+const { complaints, open } = await start();
 
 // IBM's checker of WCAG 2.2, contrast included.
 const checker = createRequire(import.meta.url).resolve("accessibility-checker-engine/ace.js");

@@ -7,16 +7,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { median, quantile, say } from "../../xtask/bench/figures.mjs";
 import { launch, permits, serve, shown } from "./browser.mjs";
 
 const out = process.argv[2];
 const IMPORTS = 9;
 const STEPS = 240;
 const FRAME = 1_000 / 60;
-
-const say = (text) => process.stderr.write(`${text}\n`);
-const quantile = (values, part) =>
-  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))];
 
 /**
  * The milliseconds of processor time that the main thread took between each two marks of the page: its own
@@ -116,7 +113,7 @@ try {
     const [time] = await traced(page, () => choose(page));
     imports.push(time);
   }
-  figures.import_main_thread_ms = quantile(imports, 0.5);
+  figures.import_main_thread_ms = median(imports);
 
   say(`scrolling through its streams, ${STEPS} frames …`);
   const scrolled = await steps(page, () => {

@@ -4,6 +4,7 @@
 import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { basename, delimiter, extname, join, normalize, resolve } from "node:path";
+import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { chromium } from "playwright-core";
@@ -66,8 +67,38 @@ function options() {
   return { executablePath, headless: true, args: flags.split(" ").map((flag) => `--${flag}`) };
 }
 
+/**
+ * What a file of tests starts with, and what ends with them: a browser on the built page, and the list of what goes
+ * wrong on every page that is opened.
+ */
+export async function start() {
+  const complaints = [];
+  const server = await serve();
+  const browser = await launch();
+  after(async () => {
+    await browser.close();
+    await server.close();
+  });
+
+  /** A page of a context. */
+  async function openIn(context) {
+    const page = await context.newPage();
+    listen(page, complaints);
+    await page.goto(server.url);
+    await shown(page);
+    return page;
+  }
+
+  /** A page as at a first visit. */
+  async function open(options) {
+    const viewport = { width: 1280, height: 800 };
+    return openIn(await browser.newContext({ viewport, ...options }));
+  }
+  return { browser, complaints, open, openIn, url: server.url };
+}
+
 /** Notes in `complaints` whatever goes wrong on a page, in its console or on its way. */
-export function listen(page, complaints) {
+function listen(page, complaints) {
   page.setDefaultTimeout(10_000);
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) complaints.push(message.text());

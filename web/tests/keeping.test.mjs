@@ -4,27 +4,10 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
-import { launch, launchIn, listen, on, permits, serve, shown } from "./browser.mjs";
+import { test } from "node:test";
+import { launchIn, on, permits, shown, start } from "./browser.mjs";
 
-const complaints = [];
-const server = await serve();
-const browser = await launch();
-
-after(async () => {
-  await browser.close();
-  await server.close();
-});
-
-/** A page of a context: of a new one, as at a first visit, where none is given. */
-async function open(context) {
-  context ??= await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  const page = await context.newPage();
-  listen(page, complaints);
-  await page.goto(server.url);
-  await shown(page);
-  return page;
-}
+const { browser, complaints, open, openIn, url } = await start();
 
 async function reload(page) {
   await page.reload();
@@ -161,7 +144,7 @@ test("an import is kept as the bytes that it was, and read again", async (contex
 
 test("one window keeps, and another takes over without losing what either did", async () => {
   const one = await open();
-  const two = await open(one.context());
+  const two = await openIn(one.context());
   const [first, second] = [on(one), on(two)];
   const warning = /Another window keeps your streams/;
   await second.trouble().getByText(warning).waitFor();
@@ -218,7 +201,7 @@ test("one window keeps, and another takes over without losing what either did", 
 
 test("what does not fit any more when a window takes over is told", async () => {
   const one = await open();
-  const two = await open(one.context());
+  const two = await openIn(one.context());
   const [first, second] = [on(one), on(two)];
   for (const window of [first, second]) {
     await window.openForm();
@@ -277,7 +260,7 @@ test("an import that finds no room stays in memory, and says so", async (context
   const page = await open();
   const { importFile, message, trouble, rows } = on(page);
   const session = await page.context().newCDPSession(page);
-  const origin = new URL(server.url).origin;
+  const origin = new URL(url).origin;
   await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1_000 });
   await importFile(permits((text) => context.diagnostic(text)));
   await message()
@@ -297,7 +280,7 @@ test("a browser that refuses storage runs the page all the same", async () => {
   writeFileSync(join(folder, "Default/Preferences"), JSON.stringify(blocked));
   const context = await launchIn(folder);
   try {
-    const page = await open(context);
+    const page = await openIn(context);
     const { trouble, isAt, openForm, deposit, importFile, message } = on(page);
     assert.equal(
       await page.evaluate(() => {
@@ -363,7 +346,7 @@ test("a kept commit that is broken is told, and the rest is there", async () => 
 
 test("the window that is left keeps, once the one that kept is closed", async () => {
   const one = await open();
-  const two = await open(one.context());
+  const two = await openIn(one.context());
   const second = on(two);
   await second
     .trouble()
@@ -421,7 +404,7 @@ test("each of several files is told of, and stays told", async () => {
   const { importFile, message, trouble, openForm, deposit, isAt } = on(page);
   const file = (name, text) => ({ name, mimeType: "", buffer: Buffer.from(text) });
   const session = await page.context().newCDPSession(page);
-  const origin = new URL(server.url).origin;
+  const origin = new URL(url).origin;
   await session.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 200_000 });
   await importFile([
     file("none", ""),
@@ -486,7 +469,7 @@ test("a browser whose locks fail shows the page all the same", async () => {
   await context.addInitScript(() => {
     navigator.locks.request = () => Promise.reject(new DOMException("no", "SecurityError"));
   });
-  const page = await open(context);
+  const page = await openIn(context);
   await on(page)
     .trouble()
     .getByText(/This browser keeps nothing/)

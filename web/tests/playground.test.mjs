@@ -8,13 +8,11 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launch, listen, on, permits, root, serve, shown } from "./browser.mjs";
+import { test } from "node:test";
+import { on, permits, root, start } from "./browser.mjs";
 
-const complaints = [];
-const server = await serve();
-const browser = await launch();
-const page = await open({ width: 1280, height: 800 });
+const { complaints, open } = await start();
+const page = await open();
 const {
   rows,
   scrubber,
@@ -29,20 +27,6 @@ const {
   send,
   importFile,
 } = on(page);
-
-after(async () => {
-  await browser.close();
-  await server.close();
-});
-
-/** A new page, of which nothing may be heard in the console. */
-async function open(viewport) {
-  const page = await browser.newPage({ viewport });
-  listen(page, complaints);
-  await page.goto(server.url);
-  await shown(page);
-  return page;
-}
 
 /** Every state of the open stream by the core's own word: the same events, replayed natively. */
 function replay(log, id) {
@@ -443,7 +427,7 @@ test("a broken log says what is wrong in which line, and the rest is kept", asyn
 
 for (const wide of [320, 390]) {
   test(`a window of ${wide} pixels shows everything in one column`, async () => {
-    const narrow = await open({ width: wide, height: 844 });
+    const narrow = await open({ viewport: { width: wide, height: 844 } });
     await narrow.getByRole("button", { name: "Send a command" }).press("Enter");
     await narrow.waitForFunction(() => document.activeElement.id === "target");
     await narrow.getByRole("button", { name: "Close the form" }).press("Enter");
@@ -463,7 +447,7 @@ for (const wide of [320, 390]) {
         .map((element) => element.outerHTML.slice(0, 120)),
     );
     assert.deepEqual(outside, []);
-    await narrow.close();
+    await narrow.context().close();
   });
 }
 

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { performance } from "node:perf_hooks";
+import { median, quantile, say } from "./figures.mjs";
 import { replayAgainstOthers } from "./replay.mjs";
 
 const [modulePath, outPath] = process.argv.slice(2);
@@ -68,22 +69,11 @@ function reduce(state, event) {
   }
 }
 
-function say(text) {
-  process.stderr.write(`${text}\n`);
-}
-
 function timed(work) {
   const start = performance.now();
   const result = work();
   return [performance.now() - start, result];
 }
-
-function quantile(values, part) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
-}
-
-const median = (values) => quantile(values, 0.5);
 
 /** Folds the same decoded events on both sides; how many times faster the core is. */
 function foldAgainstJavaScript(bench) {
@@ -128,7 +118,7 @@ function seekP99(bench, count) {
 }
 
 say("replaying a stream from the bytes of its queries …");
-const figures = replayAgainstOthers(core, reduce, { say, median });
+const figures = replayAgainstOthers(core, reduce);
 for (const [count, name] of [
   [10_000, "seek_p99_ms_10k"],
   [100_000, "seek_p99_ms_100k"],

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { performance } from "node:perf_hooks";
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { reduceEvents } from "@coderbyheart/aws-dynamodb-es-cqrs/aggregate";
+import { median, say } from "./figures.mjs";
 
 const EVENTS = 200_000;
 const TURNS = 9;
@@ -27,7 +28,7 @@ function peer(pages, reducer) {
 }
 
 /** How many times longer the others take than `replay`, and the milliseconds of all. */
-export function replayAgainstOthers(core, reduce, { say, median }) {
+export function replayAgainstOthers(core, reduce) {
   const { Bench, replay, replayThoroughly, bothWaysAgree } = core;
   const whole = bothWaysAgree(DAMAGED);
   assert.ok(whole > 0 && whole < DAMAGED);

@@ -130,9 +130,7 @@ impl App {
             Err(error) => return self.not_kept("what you import", &host::said(&error)),
         };
         for (number, file) in kept {
-            let is_known =
-                |workspace: &Workspace| workspace.logs().any(|(_, log)| log.kept_as == Some(number));
-            if self.workspace.with_value(is_known) {
+            if self.workspace.with_value(|workspace| workspace.kept(number)).is_some() {
                 continue;
             }
             let log = self.read(&file).await;
@@ -176,9 +174,8 @@ impl App {
         let log = self.workspace.try_update_value(|workspace| workspace.remove(number)).flatten();
         self.refresh();
         let open = self.selected.get_untracked();
-        let first = self.streams.read_untracked().first().map(|stream| stream.key.clone());
-        if let (true, Some(first)) = (open.is_some_and(|key| key.source == Source::Log(number)), first) {
-            self.open(first);
+        if open.is_some_and(|key| key.source == Source::Log(number)) {
+            self.open_first();
         }
         if let (Some(Log { file, kept_as: Some(kept_as), .. }), true) = (log, self.writes()) {
             spawn_local(async move { self.remove_file(&file.name(), kept_as).await });

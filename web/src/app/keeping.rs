@@ -81,10 +81,7 @@ impl App {
         let wanted = left.and_then(|left| {
             let source = match left.file {
                 None => Source::Own,
-                Some(file) => self.workspace.with_value(|workspace| {
-                    let log = workspace.logs().find(|(_, log)| log.kept_as == Some(file));
-                    log.map(|(number, _)| Source::Log(number))
-                })?,
+                Some(file) => self.workspace.with_value(|workspace| workspace.kept(file))?,
             };
             let key = StreamKey { source, aggregate: left.aggregate, id: left.id };
             let is_there = self.streams.read_untracked().iter().any(|stream| stream.key == key);
@@ -98,7 +95,7 @@ impl App {
         }
     }
 
-    fn open_first(self) {
+    pub(super) fn open_first(self) {
         let first = self.streams.read_untracked().first().map(|stream| stream.key.clone());
         if let Some(first) = first {
             self.open(first);

@@ -128,12 +128,12 @@ impl Journal {
         {
             let key = key(self.next);
             // Another window that has just taken over may have been quicker than its message.
-            if LocalStorage::get::<Value>(&key).is_ok() {
+            if is_there(&key) {
                 self.stop();
                 return self.trouble = Some(Trouble::OtherWindow);
             }
             // Whoever cleared the storage meant it, and a commit without those before it is worth nothing.
-            if self.next > 1 && LocalStorage::get::<Value>(self::key(self.next - 1)).is_err() {
+            if self.next > 1 && !is_there(&self::key(self.next - 1)) {
                 self.stop();
                 let error = "its storage was cleared while the page was open".to_owned();
                 return self.trouble = Some(Trouble::Refused(error));
@@ -163,6 +163,11 @@ impl Journal {
 /// Keys sort as their numbers do.
 fn key(number: u32) -> String {
     format!("{PREFIX}{number:08}")
+}
+
+/// Whether anything is kept under a key, whatever it is.
+fn is_there(key: &str) -> bool {
+    matches!(LocalStorage::raw().get_item(key), Ok(Some(_)))
 }
 
 fn to_json(record: &Record) -> Value {
@@ -204,6 +209,11 @@ mod tests {
 
     wasm_bindgen_test_configure!(run_in_browser);
 
+    fn events(journal: &Journal) -> Vec<String> {
+        let events = journal.memory.streams().flat_map(|(.., stored)| &stored.events);
+        events.map(|event| event.as_json().to_owned()).collect()
+    }
+
     #[wasm_bindgen_test]
     async fn it_is_a_store_by_the_contract() {
         LocalStorage::clear();
@@ -221,6 +231,17 @@ mod tests {
     }
 
     #[wasm_bindgen_test]
+    fn it_goes_on_behind_a_commit_that_is_not_even_json() {
+        LocalStorage::clear();
+        LocalStorage::raw().set_item(&key(1), "{").unwrap();
+        let mut journal = Journal::open(true);
+        crate::demo::tell(&mut journal);
+        assert!(journal.writes() && journal.waiting.is_empty());
+        assert!(matches!(journal.trouble(), Some(Trouble::Damaged { number: 1, .. })));
+        assert_eq!(events(&Journal::open(true)), events(&journal));
+    }
+
+    #[wasm_bindgen_test]
     async fn one_that_may_not_write_leaves_the_storage_alone() {
         LocalStorage::clear();
         let mut journal = Journal::open(false);
@@ -228,14 +249,10 @@ mod tests {
         assert_eq!(contract::run(&mut ask, "none").await, []);
         assert_eq!(LocalStorage::length(), 0);
 
-        let streams = |journal: &Journal| -> Vec<String> {
-            let events = journal.memory.streams().flat_map(|(.., stored)| &stored.events);
-            events.map(|event| event.as_json().to_owned()).collect()
-        };
-        let before = streams(&journal);
+        let before = events(&journal);
         let after = journal.take_over();
-        assert_eq!(streams(&after), before);
-        assert_eq!(streams(&Journal::open(false)), before);
+        assert_eq!(events(&after), before);
+        assert_eq!(events(&Journal::open(false)), before);
         assert!(after.waiting.is_empty());
         assert!(Journal::open(false).memory.records().eq(after.memory.records()));
     }

@@ -1,9 +1,10 @@
 //! The form of a command, made from its schema, with what it would do before it is sent.
 
 use super::{
+    close::Close,
     erased::{click, flag, maybe, part, parts, text, value, word},
     focus,
-    icon::{CLOSE, Icon, SEND},
+    icon::{Icon, SEND},
 };
 use crate::{
     app::App,
@@ -312,14 +313,7 @@ pub(crate) fn CommandPanel(app: App) -> impl IntoView {
         <section class="pane command" aria-labelledby="command-title" node_ref=panel>
             <div class="pane-head">
                 <h2 id="command-title">"Send a command"</h2>
-                <button
-                    type="button"
-                    class="round"
-                    aria-label="Close the form"
-                    on:click=close
-                >
-                    <Icon path=CLOSE />
-                </button>
+                <Close label="Close the form" act=close />
             </div>
             <form class="scroll" novalidate autocomplete="off" on:submit=submit>
                 <TargetChoice form=form />
@@ -517,14 +511,7 @@ fn List(form: Form, field: Field, each: Vec<Field>, pointer: String) -> impl Int
         view! {
             <div class="item" role="group" aria-label=label.clone()>
                 <Fields form=form fields=each.to_vec() path=path />
-                <button
-                    type="button"
-                    class="round"
-                    aria-label=format!("Remove {}", label.to_ascii_lowercase())
-                    on:click=remove
-                >
-                    <Icon path=CLOSE />
-                </button>
+                <Close label=format!("Remove {}", label.to_ascii_lowercase()) act=remove />
             </div>
         }
         .into_any()

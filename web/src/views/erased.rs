@@ -13,6 +13,7 @@ use std::{ops::Range, sync::Arc};
 pub(super) type Text = Box<dyn FnMut() -> String + Send>;
 pub(super) type Flag = Box<dyn FnMut() -> bool + Send>;
 pub(super) type Part = Box<dyn FnMut() -> AnyView + Send>;
+pub(super) type Click = Box<dyn FnMut(MouseEvent)>;
 
 /// A text that changes.
 pub(super) fn text(text: impl FnMut() -> String + Send + 'static) -> Text {
@@ -50,7 +51,7 @@ pub(super) fn parts(
 }
 
 /// What a click does.
-pub(super) fn click(mut act: impl FnMut() + 'static) -> Box<dyn FnMut(MouseEvent)> {
+pub(super) fn click(mut act: impl FnMut() + 'static) -> Click {
     Box::new(move |_| act())
 }
 

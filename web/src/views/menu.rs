@@ -1,9 +1,10 @@
 //! What a person sets once: the colours, what is to go, and a fresh start.
 
 use super::{
+    close::Close,
     erased::{click, flag, part, text, value},
     focus,
-    icon::{CLOSE, Icon, MORE},
+    icon::{Icon, MORE},
 };
 use crate::{app::App, keep::Trouble};
 use leptos::prelude::*;
@@ -75,14 +76,11 @@ fn import(app: App, (number, name, events): (u32, String, String)) -> impl IntoV
         // The button goes; the focus stays in the menu.
         focus(document().query_selector("#menu"));
     });
-    let label = format!("Remove {name}");
     view! {
         <li>
             <span class="name" title=name.clone()>{name.clone()}</span>
             <span class="tally">{events}</span>
-            <button type="button" class="round" aria-label=label on:click=remove>
-                <Icon path=CLOSE />
-            </button>
+            <Close label=format!("Remove {name}") act=remove />
         </li>
     }
 }

@@ -3,6 +3,7 @@
 // What `#[component]` makes of a function is `pub`, however it was written.
 #![allow(unreachable_pub)]
 
+mod close;
 mod command;
 mod erased;
 mod events;

@@ -2,9 +2,9 @@
 //! something is not kept.
 
 use super::{
+    close::Close,
     erased::{click, flag, maybe, part},
     focus,
-    icon::{CLOSE, Icon},
 };
 use crate::{
     app::{App, Outcome},
@@ -49,15 +49,11 @@ pub(crate) fn Notice(app: App) -> impl IntoView {
                     hidden=flag(move || !reads.get())
                     prop:value=move || app.reading.read().as_ref().map_or(0.0, |reading| reading.progress.part)
                 ></progress>
-                <button
-                    type="button"
-                    class="round"
-                    aria-label="Close this message"
+                <Close
+                    label="Close this message"
+                    act=close
                     hidden=flag(move || app.outcomes.read().is_empty())
-                    on:click=close
-                >
-                    <Icon path=CLOSE />
-                </button>
+                />
             </div>
             {part(tables)}
             <div class="troubles" role="alert">

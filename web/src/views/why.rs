@@ -1,9 +1,9 @@
 //! Why a field is what it is: the events that changed it, each a step of the scrubber.
 
 use super::{
+    close::Close,
     erased::{click, flag, maybe, part, text},
     focus,
-    icon::{CLOSE, Icon},
     virtual_list::VirtualList,
 };
 use crate::{app::App, format::count, tree};
@@ -34,14 +34,7 @@ pub(crate) fn Why(app: App) -> impl IntoView {
             <div class="pane-head">
                 <h3 id="why-title">"Why " <code>{text(place)}</code> "?"</h3>
                 <span class="tally" role="status">{text(move || count(length.get(), "event"))}</span>
-                <button
-                    type="button"
-                    class="round"
-                    aria-label="Close the question"
-                    on:click=close
-                >
-                    <Icon path=CLOSE />
-                </button>
+                <Close label="Close the question" act=close />
             </div>
             <VirtualList
                 id="causes"
