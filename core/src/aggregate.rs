@@ -307,7 +307,10 @@ fn follows<E>(id: &Text, version: u64, event: &Decoded<E>) -> Result<(), Problem
 }
 
 /// Whether `found` is the version that comes after `version`.
-pub(crate) fn in_order(version: u64, found: u64) -> Result<(), Problem> {
+///
+/// # Errors
+/// [`Problem::Duplicate`] or [`Problem::Gap`] where it is not.
+pub fn in_order(version: u64, found: u64) -> Result<(), Problem> {
     let expected = version + 1;
     match found {
         found if found == expected => Ok(()),

@@ -414,7 +414,10 @@ fn typed<A: Aggregate>(command: &Command) -> Result<A::Command> {
 }
 
 /// Whether an event is of this aggregate.
-pub(crate) fn belongs(event: &Event, aggregate: &str, id: &str) -> Result<(), ReduceError> {
+///
+/// # Errors
+/// [`Problem::Foreign`] where it is not.
+pub fn belongs(event: &Event, aggregate: &str, id: &str) -> Result<(), ReduceError> {
     if (event.aggregate(), event.aggregate_id()) == (aggregate, id) {
         return Ok(());
     }

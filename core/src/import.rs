@@ -418,6 +418,69 @@ pub(crate) fn event_of_item(item: &str, shared: &mut Interner) -> Result<Event, 
     Event::parse_shared(&json, shared)
 }
 
+/// The events in records of a DynamoDB stream, as `GetRecords` and Lambda have them: a JSON array of records, or an
+/// object with `Records`. They keep their order, which a stream promises for each aggregate. Records of items that
+/// were removed hold no event and are left out.
+///
+/// ```
+/// use rewound_core::import::events_of_records;
+/// let records = r#"{"Records":[{"eventName":"INSERT","dynamodb":{"NewImage":{"eventId":{"S":"01K1RZXKEYCYQ5MSEQJ4Z5JNDE"},
+///     "eventName":{"S":"AccountOpened"},"aggregateName":{"S":"BankAccount"},"aggregateId":{"S":"a"},
+///     "aggregateVersion":{"N":"1"},"actorId":{"S":"ada"},"eventTs":{"S":"2025-08-03T22:13:01.022Z"}}}}]}"#;
+/// assert_eq!(events_of_records(records).unwrap()[0].name(), "AccountOpened");
+/// ```
+///
+/// # Errors
+/// The first record that is none, or holds no event, or tells of an event that was changed.
+pub fn events_of_records(json: &str) -> Result<Vec<Event>, Issue> {
+    #[derive(Deserialize)]
+    struct Batch<'a> {
+        #[serde(borrow, rename = "Records", alias = "records")]
+        records: Vec<&'a RawValue>,
+    }
+    #[derive(Deserialize)]
+    struct Record<'a> {
+        #[serde(borrow, rename = "eventName")]
+        kind: std::borrow::Cow<'a, str>,
+        #[serde(borrow)]
+        dynamodb: Image<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Image<'a> {
+        #[serde(borrow, rename = "NewImage")]
+        new: Option<&'a RawValue>,
+    }
+    let list = serde_json::from_str::<Vec<&RawValue>>(json);
+    let list = list.or_else(|error| match json.trim_start().starts_with('{') {
+        true => serde_json::from_str(json).map(|Batch { records }| records),
+        false => Err(error),
+    });
+    let mut shared = Interner::default();
+    let mut events = Vec::new();
+    for (index, record) in list.map_err(issue)?.into_iter().enumerate() {
+        let at = |place: &str, message: String| Issue { pointer: format!("/{index}{place}"), message };
+        let Record { kind, dynamodb } =
+            serde_json::from_str(record.get()).map_err(|error| at("", error.to_string()))?;
+        match (&*kind, dynamodb.new) {
+            ("REMOVE", _) => {}
+            ("INSERT", Some(item)) => {
+                let place = "/dynamodb/NewImage";
+                let event = event_of_item(item.get(), &mut shared);
+                events.push(event.map_err(|issue| at(&format!("{place}{}", issue.pointer), issue.message))?);
+            }
+            ("INSERT", None) => {
+                let message = "it is missing: the stream has to be one of new images".to_owned();
+                return Err(at("/dynamodb/NewImage", message));
+            }
+            _ => {
+                let message = format!("expected INSERT, found {kind}: an event is never changed");
+                return Err(at("/eventName", message));
+            }
+        }
+    }
+    Ok(events)
+}
+
 fn tell(problems: &mut Vec<LineProblem>, line: u32, message: String) {
     match problems.len() {
         known if known < MAX_PROBLEMS => problems.push(LineProblem { line, message }),

@@ -62,41 +62,70 @@ pub fn thorough<P: AsRef<[u8]>>(
     domain: &'static dyn Domain,
     pages: impl IntoIterator<Item = P>,
 ) -> Result<Option<Snapshot>, ReplayError> {
-    let mut events = Vec::new();
-    let mut shared = Interner::default();
-    for (page, bytes) in (1..).zip(pages) {
-        shared = strictly_into(page, bytes.as_ref(), shared, &mut events)?;
-    }
-    fold(domain, events)
-}
-
-fn strictly_into(
-    page: u32,
-    bytes: &[u8],
-    shared: Interner,
-    events: &mut Vec<(u32, u32, Event)>,
-) -> Result<Interner, ReplayError> {
-    let (read, shared) = strictly(bytes, shared).map_err(|problem| {
-        let trouble = Trouble::Unreadable(problem.message);
-        ReplayError { page, line: problem.line, trouble }
-    })?;
-    events.extend(read.into_iter().map(|(line, event)| (page, line, event)));
-    Ok(shared)
-}
-
-fn fold(
-    domain: &'static dyn Domain,
-    mut events: Vec<(u32, u32, Event)>,
-) -> Result<Option<Snapshot>, ReplayError> {
-    let Some((_, _, first)) = events.first() else { return Ok(None) };
+    let (places, events) = in_order(pages)?;
+    let Some(first) = events.first() else { return Ok(None) };
     let mut instance = domain.start(first.aggregate_id());
-    events.sort_by_key(|(_, _, event)| event.version());
-    for (page, line, event) in events {
-        let next = instance.apply(&event);
-        instance =
-            next.map_err(|error| ReplayError { page, line, trouble: Trouble::Reduce(Box::new(error)) })?;
+    for (places, events) in places.chunks(BLOCK).zip(events.chunks(BLOCK)) {
+        let before = instance.fork();
+        instance = match instance.apply_all(events) {
+            Ok(instance) => instance,
+            Err(error) => return Err(misplaced(before, places, events, error)),
+        };
     }
     Ok(instance.snapshot())
+}
+
+/// The events of pages as [`replay`] reads them, in the order of their versions.
+///
+/// # Errors
+/// The first record that cannot be read.
+pub fn events<P: AsRef<[u8]>>(pages: impl IntoIterator<Item = P>) -> Result<Vec<Event>, ReplayError> {
+    in_order(pages).map(|(_, events)| events)
+}
+
+/// How many events are applied at once.
+const BLOCK: usize = 10_000;
+
+/// A page and a line.
+type Place = (u32, u32);
+
+fn in_order<P: AsRef<[u8]>>(
+    pages: impl IntoIterator<Item = P>,
+) -> Result<(Vec<Place>, Vec<Event>), ReplayError> {
+    let mut events: Vec<(Place, Event)> = Vec::new();
+    let mut shared = Interner::default();
+    for (page, bytes) in (1..).zip(pages) {
+        let (read, kept) = strictly(bytes.as_ref(), shared).map_err(|problem| {
+            let trouble = Trouble::Unreadable(problem.message);
+            ReplayError { page, line: problem.line, trouble }
+        })?;
+        events.extend(read.into_iter().map(|(line, event)| ((page, line), event)));
+        shared = kept;
+    }
+    events.sort_by_key(|(_, event)| event.version());
+    Ok(events.into_iter().unzip())
+}
+
+/// Where the event of a block is that cannot come next.
+fn misplaced(
+    mut instance: Box<dyn Instance>,
+    places: &[Place],
+    events: &[Event],
+    mut error: ReduceError,
+) -> ReplayError {
+    let mut place = (0, 0);
+    for ((page, line), event) in places.iter().zip(events) {
+        place = (*page, *line);
+        match instance.apply(event) {
+            Ok(next) => instance = next,
+            Err(found) => {
+                error = found;
+                break;
+            }
+        }
+    }
+    let (page, line) = place;
+    ReplayError { page, line, trouble: Trouble::Reduce(Box::new(error)) }
 }
 
 /// Why there is no state, and where.

@@ -5,6 +5,7 @@
 
 mod bench;
 mod dynamodb;
+mod pkg;
 mod play;
 mod run;
 mod setup;
@@ -30,6 +31,7 @@ const VERBS: &[Verb] = &[
         about: "the playground in the browser, rebuilt as you edit",
         run: play::run,
     },
+    Verb { name: "pkg", flags: "", about: "the npm package, ready to `npm install ./pkg`", run: pkg::run },
     Verb {
         name: "test",
         flags: "[--only core|web] [--full]",

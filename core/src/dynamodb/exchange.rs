@@ -6,7 +6,7 @@ use crate::{
     attribute::item_to_json,
     domain::Snapshot,
     error::Issue,
-    event::Event,
+    event::{Event, RESERVED_IN_ROWS},
     gzip::crc32,
     store::{Answer, Commit, Cost, Failure, Loaded, Page, Record, Reply, Request},
     time::{Millis, parse_iso, to_iso},
@@ -573,12 +573,9 @@ fn transaction(layout: &Layout, rows: &str, commit: &Commit) -> Found<Call> {
     Ok(Call::new("TransactWriteItems", &with(body, token)))
 }
 
-/// The names that every row has, which no state may use.
-const RESERVED: [&str; 4] = ["aggregateId", "version", "actorId", "updatedAt"];
-
 /// A row as an item, in the order in which its attributes are set.
 pub(super) fn row(meta: &Meta, state: &Object) -> Result<Object, Issue> {
-    if let Some(name) = RESERVED.iter().find(|name| state.contains_key(**name)) {
+    if let Some(name) = RESERVED_IN_ROWS.iter().find(|name| state.contains_key(**name)) {
         let message = "every row has a field of that name: it is reserved".to_owned();
         return Err(Issue { pointer: below("", name), message });
     }

@@ -1,0 +1,114 @@
+// What the core may not do itself: send, wait, look at the clock.
+
+import type { Run, Signer } from "./core.js";
+import { calling, StoreError } from "./errors.js";
+import { Fields } from "./json.js";
+
+/** An AWS key. */
+export interface Credentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  /** The token that comes with a temporary key. */
+  sessionToken?: string;
+}
+
+/** The way to DynamoDB. */
+export interface Transport {
+  url: string;
+  signer: Signer;
+  credentials: () => Credentials | Promise<Credentials>;
+  fetch: typeof fetch;
+  /** The milliseconds after which a request counts as lost. */
+  timeout: number;
+  now: () => number;
+  random: () => Uint8Array;
+  /** The milliseconds by which the clock was found to be off. */
+  correction: number;
+}
+
+/** What the core asks for. */
+interface Todo {
+  send?: { target: string; body: string };
+  wait?: number;
+  done?: string;
+}
+
+interface Answer {
+  head: { status: number; date: string | undefined; crc32: string | undefined };
+  body: Uint8Array;
+}
+
+/** Drives something to its end; gives what it came to. */
+export async function drive<T>(transport: Transport, start: () => Run): Promise<T> {
+  const run = calling(start);
+  try {
+    let answer: Answer | undefined;
+    let signed = now(transport);
+    for (;;) {
+      const [clock, bits, { head, body }] = [signed, transport.random(), answer ?? {}] as [
+        number,
+        Uint8Array,
+        Partial<Answer>,
+      ];
+      const todo: Todo = calling(() => run.next(clock, bits, head, body));
+      transport.correction += run.correction ?? 0;
+      signed = now(transport);
+      answer = undefined;
+      if (todo.done !== undefined) return JSON.parse(todo.done) as T;
+      if (todo.send) answer = await send(transport, todo.send, signed);
+      else await new Promise((done) => setTimeout(done, todo.wait ?? 0));
+      if (!todo.send) signed = now(transport);
+    }
+  } finally {
+    run.free();
+  }
+}
+
+const now = (transport: Transport): number => Math.floor(transport.now()) + transport.correction;
+
+/** Makes a call; nothing where no answer came. */
+async function send(
+  { url, signer, credentials, fetch, timeout }: Transport,
+  { target, body }: { target: string; body: string },
+  signed: number,
+): Promise<Answer | undefined> {
+  const headers = new Headers();
+  const parts = signer.sign(await key(credentials), target, body, signed);
+  for (let index = 0; index + 1 < parts.length; index += 2)
+    headers.set(parts[index]!, parts[index + 1]!);
+  try {
+    const signal = AbortSignal.timeout(timeout);
+    const response = await fetch(url, { method: "POST", headers, body, signal, redirect: "error" });
+    const [date, crc32] = ["date", "x-amz-crc32"].map(
+      (name) => response.headers.get(name) ?? undefined,
+    );
+    return {
+      head: { status: response.status, date, crc32 },
+      body: new Uint8Array(await response.arrayBuffer()),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The key as the core takes it: its id, its secret, its token. */
+async function key(credentials: Transport["credentials"]): Promise<string[]> {
+  let given: Credentials;
+  try {
+    given = await credentials();
+  } catch (cause) {
+    throw new StoreError(
+      `there are no credentials: ${String(cause)}`,
+      { retryable: true },
+      { cause },
+    );
+  }
+  const fields = new Fields("credentials", given);
+  const parts = [
+    fields.text("accessKeyId"),
+    fields.text("secretAccessKey"),
+    fields.optionalText("sessionToken") ?? "",
+  ];
+  fields.check();
+  return parts;
+}

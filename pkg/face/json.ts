@@ -1,0 +1,213 @@
+// Values on their way to the core as JSON text, which loses nothing where it says nothing.
+
+import { InvalidDataError, type Issue } from "./errors.js";
+
+/** Whether a text has a lone surrogate, which no UTF-8 can hold. */
+const isWhole = (text: string): boolean => text.isWellFormed();
+
+const SURROGATE = "expected a text, found one with half a character (a lone surrogate)";
+
+/** A pointer one level deeper. */
+const below = (path: string, key: string): string =>
+  `${path}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+
+/**
+ * Whatever JSON would drop or change in silence, or refuse without saying where: functions, symbols, NaN, bigints,
+ * cycles, lone surrogates. A field that is undefined is left out, and what has a `toJSON` is what that gives.
+ */
+function look(value: unknown, path: string, above: object[], issues: Issue[]): void {
+  const found = (message: string) => issues.push({ pointer: path, message });
+  switch (typeof value) {
+    case "string":
+      if (!isWhole(value)) found(SURROGATE);
+      return;
+    case "number":
+      if (!Number.isFinite(value)) found(`expected a number, found ${value}`);
+      return;
+    case "bigint":
+      found(`expected a value that JSON holds, found the bigint ${value}: pass a number or a text`);
+      return;
+    case "function":
+    case "symbol":
+    case "undefined":
+      found(`expected a value that JSON holds, found ${typeof value}`);
+      return;
+    case "boolean":
+      return;
+  }
+  if (value === null) return;
+  const object = value as object;
+  if ("toJSON" in object && typeof object.toJSON === "function") {
+    return look(object.toJSON(""), path, above, issues);
+  }
+  if (above.includes(object)) {
+    found("it contains itself: JSON holds no cycles");
+    return;
+  }
+  if (above.length >= 100) {
+    found("it is nested deeper than 100 levels");
+    return;
+  }
+  const inside = [...above, object];
+  if (Array.isArray(object)) {
+    object.forEach((item, index) => look(item, below(path, String(index)), inside, issues));
+    return;
+  }
+  const kind = Object.prototype.toString.call(object);
+  if (kind !== "[object Object]" || object instanceof Map || object instanceof Set) {
+    found(`expected a plain object, found ${kind.slice(8, -1)}`);
+    return;
+  }
+  for (const [key, item] of Object.entries(object)) {
+    if (!isWhole(key)) found("a field's name has half a character (a lone surrogate)");
+    if (item !== undefined) look(item, below(path, key), inside, issues);
+  }
+}
+
+/** What is wrong with a value that is to become JSON. */
+export function issuesOf(value: unknown): Issue[] {
+  const issues: Issue[] = [];
+  try {
+    look(value, "", [], issues);
+  } catch (error) {
+    // A getter or a `toJSON` that throws.
+    issues.push({ pointer: "", message: `it cannot be read: ${String(error)}` });
+  }
+  return issues;
+}
+
+/** A value as JSON; `fail` makes the error of what is wrong with it. */
+export function toJson(value: unknown, fail: (issues: Issue[]) => Error): string {
+  const issues = issuesOf(value);
+  if (issues.length > 0) throw fail(issues);
+  return JSON.stringify(value);
+}
+
+/** The error of an argument that is not what it should be. */
+export const wrong =
+  (what: string) =>
+  (issues: Issue[]): InvalidDataError =>
+    new InvalidDataError(
+      `${what}: ${issues.map(({ pointer, message }) => (pointer ? `${pointer}: ${message}` : message)).join("; ")}`,
+      issues,
+    );
+
+/** Many events as JSON: what JSON would change in silence is found by the core, since no event can hold it. */
+export function eventsToJson(events: unknown): string {
+  const fail = wrong("events");
+  if (!Array.isArray(events)) {
+    throw fail([{ pointer: "", message: `expected an array of events, found ${kindOf(events)}` }]);
+  }
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(events);
+  } catch {
+    // A cycle or a bigint: the careful way says where.
+  }
+  // Half a character is written as an escape, and nothing else that begins so is.
+  if (text === undefined || /\\u[dD][89a-fA-F]/.test(text)) return toJson(events, fail);
+  return text;
+}
+
+/** What something is, for messages. */
+export function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object")
+    return `an object (${value.constructor?.name ?? "without a class"})`;
+  if (typeof value === "string") return JSON.stringify(value);
+  return typeof value === "undefined" || typeof value === "function" ? typeof value : String(value);
+}
+
+/** Looks at options one by one, and tells of all that is wrong with them at once. */
+export class Fields {
+  readonly #given: Record<string, unknown>;
+  readonly #issues: Issue[] = [];
+  readonly #what: string;
+
+  constructor(what: string, given: unknown) {
+    this.#what = what;
+    const isObject = typeof given === "object" && given !== null && !Array.isArray(given);
+    if (!isObject) this.#wrong("", `expected an object, found ${kindOf(given)}`);
+    this.#given = isObject ? (given as Record<string, unknown>) : {};
+  }
+
+  #wrong(pointer: string, message: string): void {
+    this.#issues.push({ pointer, message });
+  }
+
+  /** A text of one character at least. */
+  text(name: string): string {
+    const value = this.#given[name];
+    if (typeof value !== "string" || value === "") {
+      this.#wrong(`/${name}`, `expected a text that is not empty, found ${kindOf(value)}`);
+      return "";
+    }
+    if (!isWhole(value)) this.#wrong(`/${name}`, SURROGATE);
+    return value;
+  }
+
+  optionalText(name: string): string | undefined {
+    return this.#given[name] === undefined ? undefined : this.text(name);
+  }
+
+  integer(name: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
+    const value = this.#given[name];
+    if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
+      this.#wrong(
+        `/${name}`,
+        `expected an integer from ${least} to ${most}, found ${kindOf(value)}`,
+      );
+      return least;
+    }
+    return value as number;
+  }
+
+  optionalInteger(name: string, least: number, most?: number): number | undefined {
+    return this.#given[name] === undefined ? undefined : this.integer(name, least, most);
+  }
+
+  /** Something of a type that `typeof` names, or nothing. */
+  optional<T>(name: string, type: "function" | "object"): T | undefined {
+    const value = this.#given[name];
+    if (value === undefined) return undefined;
+    if (typeof value !== type || value === null) {
+      this.#wrong(
+        `/${name}`,
+        `expected ${type === "object" ? "an object" : "a function"}, found ${kindOf(value)}`,
+      );
+      return undefined;
+    }
+    return value as T;
+  }
+
+  required<T>(name: string, type: "function" | "object"): T {
+    if (this.#given[name] === undefined) this.#wrong(`/${name}`, "it is missing");
+    return this.optional<T>(name, type) as T;
+  }
+
+  /** Throws where anything was wrong. */
+  check(): void {
+    if (this.#issues.length > 0) throw wrong(this.#what)(this.#issues);
+  }
+}
+
+/** One text argument. */
+export function text(what: string, value: unknown): string {
+  const fields = new Fields(what, { [what]: value });
+  const found = fields.text(what);
+  fields.check();
+  return found;
+}
+
+/** Bytes, or pages of them. */
+export function pages(value: unknown): Uint8Array[] {
+  const list = Array.isArray(value) ? value : [value];
+  const issues = list.flatMap((page, index) => {
+    if (page instanceof Uint8Array) return [];
+    const pointer = Array.isArray(value) ? `/${index}` : "";
+    return [{ pointer, message: `expected a Uint8Array, found ${kindOf(page)}` }];
+  });
+  if (issues.length > 0) throw wrong("bytes")(issues);
+  return list as Uint8Array[];
+}

@@ -1,0 +1,378 @@
+//! Domains: the compiled ones, and those that are written in JavaScript.
+
+use crate::{
+    error::{Result, any, data, reduce, replay},
+    json::{self, envelopes, given, held, snapshot},
+};
+use js_sys::Uint8Array;
+use rewound_core::{
+    aggregate::{Meta, Once, fingerprint, in_order},
+    domain::{Command, Domain, Draft, Instance, Sender, Snapshot, SnapshotError, belongs, decide},
+    domains,
+    error::{Error, Issue, Problem, ReduceError, Rejection},
+    event::{Event, RESERVED, RESERVED_IN_ROWS, Text, Trace},
+    replay::{replay as replay_bytes, thorough},
+    schema::Shape,
+    time::Millis,
+    upcast::Upcaster,
+    value::Object,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::{fmt, rc::Rc};
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    /// What a domain written in JavaScript does. Each function takes JSON texts and gives one; the face catches what the
+    /// person's own functions throw, so an exception here is the face's.
+    #[derive(Debug, Clone)]
+    pub type Hooks;
+
+    /// `(state, command, context)` to `{"events"}`, `{"rejected": {code, message}}`, `{"invalid": [issue]}`,
+    /// `{"missing"}` or `{"failed": message}`.
+    #[wasm_bindgen(method, catch)]
+    fn decide(
+        this: &Hooks,
+        state: Option<&str>,
+        command: &str,
+        context: &str,
+    ) -> std::result::Result<String, JsValue>;
+
+    /// `(state, events)` to `{"state"}`, or to `{"failed": {index, message}}`.
+    #[wasm_bindgen(method, catch)]
+    fn fold(this: &Hooks, state: Option<&str>, events: &str) -> std::result::Result<String, JsValue>;
+}
+
+/// A kind of aggregate.
+#[wasm_bindgen]
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    pub(crate) domain: &'static dyn Domain,
+    is_compiled: bool,
+}
+
+/// Who sends a command, when, and to what.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent {
+    id: String,
+    actor_id: String,
+    now: f64,
+    random: Vec<u8>,
+    command_id: Option<String>,
+    correlation_id: Option<String>,
+    causation_id: Option<String>,
+}
+
+#[wasm_bindgen]
+impl Kind {
+    /// The compiled domain of that name.
+    pub fn find(name: &str) -> Result<Kind> {
+        let domain =
+            domains::find(name).ok_or_else(|| any(Error::UnknownAggregate { name: name.to_owned() }))?;
+        Ok(Kind { domain, is_compiled: true })
+    }
+
+    /// A domain written in JavaScript. It lives as long as the program. `source` tells its reducer from another.
+    pub fn define(name: String, source: &str, hooks: Hooks) -> Kind {
+        let fingerprint = fingerprint(&[name.as_bytes(), source.as_bytes()]);
+        let of = Rc::new(Of { name: name.into(), fingerprint, hooks });
+        let domain = Box::leak(Box::new(Defined { of, state: Value::Bool(true) }));
+        Kind { domain, is_compiled: false }
+    }
+
+    /// The same again: what takes one that may be absent takes it for good.
+    pub fn copy(&self) -> Kind {
+        *self
+    }
+
+    /// The schemas of its commands, events and state, as JSON.
+    pub fn schemas(&self) -> String {
+        let shapes = |shapes: &[Shape]| -> Object {
+            shapes.iter().map(|shape| (shape.name.clone(), shape.schema.clone())).collect()
+        };
+        let (commands, events) = (shapes(self.domain.commands()), shapes(self.domain.events()));
+        json!({ "commands": commands, "events": events, "state": self.domain.state() }).to_string()
+    }
+
+    /// The events with which a state answers a command, as a JSON array.
+    pub fn decide(&self, state: Option<String>, command: &str, sent: JsValue) -> Result<String> {
+        let sent: Sent = given(sent)?;
+        let command = self::command(command)?;
+        let instance = match state {
+            None => self.domain.start(&sent.id),
+            Some(text) => self.resume(&snapshot(self.domain, &text)?, Some(&sent.id))?,
+        };
+        let by = sent.sender();
+        let events = decide(self.domain, instance.as_ref(), &command, &by).map_err(any)?;
+        held("", json::events(&events))
+    }
+
+    /// The state after events, from another or from none.
+    pub fn reduce(&self, events: &str, state: Option<String>) -> Result<Option<String>> {
+        let events = envelopes(events)?;
+        let instance = match (state, events.first()) {
+            (Some(text), _) => self.resume(&snapshot(self.domain, &text)?, None)?,
+            (None, Some(first)) => self.domain.start(first.aggregate_id()),
+            (None, None) => return Ok(None),
+        };
+        let instance = instance.apply_all(&events).map_err(|error| JsValue::from(reduce(&error)))?;
+        instance.snapshot().as_ref().map(json::state).transpose()
+    }
+
+    /// The state after the events of pages of bytes; none where there is no event.
+    pub fn replay(&self, pages: Vec<Uint8Array>) -> Result<Option<String>> {
+        // Each page is copied here when its turn comes, and once more only where something is wrong.
+        let bytes = pages.iter().map(Uint8Array::to_vec);
+        let state = match self.is_compiled {
+            true => replay_bytes(self.domain, bytes),
+            false => thorough(self.domain, bytes),
+        };
+        state.map_err(|error| replay(&error))?.as_ref().map(json::state).transpose()
+    }
+}
+
+impl Kind {
+    fn resume(&self, snapshot: &Snapshot, id: Option<&str>) -> Result<Box<dyn Instance>> {
+        if let Some(id) = id.filter(|id| *id != &*snapshot.meta.id) {
+            let message = format!("it is the state of {}, and the command goes to {id}", snapshot.meta.id);
+            return Err(data(Issue { pointer: "/$meta/id".to_owned(), message }));
+        }
+        self.domain.resume(snapshot).map_err(|error| match error {
+            SnapshotError::Corrupt(issue) => data(issue),
+            SnapshotError::Stale => data(Issue { pointer: String::new(), message: error.to_string() }),
+        })
+    }
+}
+
+/// A command as it came from a person.
+pub(crate) fn command(text: &str) -> Result<Command> {
+    Command::from_json(&json::read(text)?).map_err(any)
+}
+
+/// Ten bytes as the bits of an id.
+pub(crate) fn random(bytes: &[u8]) -> u128 {
+    bytes.iter().take(10).fold(0, |bits, byte| bits << 8 | u128::from(*byte))
+}
+
+impl Sent {
+    fn sender(self) -> Sender {
+        let Self { actor_id, now, random, command_id, correlation_id, causation_id, .. } = self;
+        let trace = Trace { command_id, correlation_id, causation_id };
+        Sender { actor: actor_id, trace, now: now as Millis, random: self::random(&random) }
+    }
+}
+
+/// A domain written in JavaScript.
+#[derive(Debug)]
+struct Defined {
+    of: Rc<Of>,
+    state: Value,
+}
+
+/// What an aggregate needs of its domain.
+#[derive(Debug)]
+struct Of {
+    name: Text,
+    fingerprint: u64,
+    hooks: Hooks,
+}
+
+impl Domain for Defined {
+    fn name(&self) -> &str {
+        &self.of.name
+    }
+
+    fn fingerprint(&self) -> u64 {
+        self.of.fingerprint
+    }
+
+    fn commands(&self) -> &[Shape] {
+        &[]
+    }
+
+    fn events(&self) -> &[Shape] {
+        &[]
+    }
+
+    fn state(&self) -> &Value {
+        &self.state
+    }
+
+    /// Its own `decide` has the word.
+    fn validate(&self, _: &Command) -> std::result::Result<Option<Once>, Error> {
+        Ok(None)
+    }
+
+    fn upcasters(&self) -> &[Upcaster] {
+        &[]
+    }
+
+    fn start(&self, id: &str) -> Box<dyn Instance> {
+        Box::new(Aggregate { of: Rc::clone(&self.of), id: id.into(), now: None })
+    }
+
+    fn resume(&self, snapshot: &Snapshot) -> std::result::Result<Box<dyn Instance>, SnapshotError> {
+        snapshot.written_by(self)?;
+        let state = Value::Object(snapshot.state.clone()).to_string();
+        let (id, now) = (snapshot.meta.id.clone(), Some((snapshot.meta.clone(), state)));
+        Ok(Box::new(Aggregate { of: Rc::clone(&self.of), id, now }))
+    }
+}
+
+/// One aggregate of such a domain. Its state is text: whatever a reducer does to the objects that it is handed, no other
+/// version of the state is touched.
+#[derive(Clone)]
+struct Aggregate {
+    of: Rc<Of>,
+    id: Text,
+    now: Option<(Meta, String)>,
+}
+
+impl fmt::Debug for Aggregate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} {:?}", self.of.name, self.id, self.now)
+    }
+}
+
+/// What [`Hooks::fold`] gives.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Folded<'a> {
+    #[serde(borrow)]
+    State(&'a serde_json::value::RawValue),
+    Failed {
+        index: usize,
+        message: String,
+    },
+}
+
+/// What [`Hooks::decide`] gives.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Decided {
+    Events(Vec<Object>),
+    Rejected(Rejection),
+    Invalid(Vec<Issue>),
+    Missing,
+    Failed(String),
+}
+
+fn thrown(error: &JsValue) -> String {
+    format!("a hook threw: {error:?}")
+}
+
+impl Aggregate {
+    /// Folds events that are in their order.
+    fn fold(mut self: Box<Self>, events: &[Event]) -> std::result::Result<Box<Self>, ReduceError> {
+        let Some(last) = events.last() else { return Ok(self) };
+        let failed =
+            |index: usize, message: String| Problem::Other(message).of(events.get(index).unwrap_or(last));
+        let state = self.now.as_ref().map(|(_, state)| state.as_str());
+        let text =
+            self.of.hooks.fold(state, &json::events(events)).map_err(|error| failed(0, thrown(&error)))?;
+        let state = match serde_json::from_str(&text) {
+            Ok(Folded::State(state)) => state.get().to_owned(),
+            Ok(Folded::Failed { index, message }) => return Err(failed(index, message)),
+            Err(error) => return Err(failed(0, error.to_string())),
+        };
+        let object = serde_json::from_str::<Object>(&state).map_err(|_| {
+            let start: String = state.chars().take(40).collect();
+            failed(events.len() - 1, format!("`evolve` has to give an object, and gave {start}"))
+        })?;
+        if let Some(name) = RESERVED_IN_ROWS.iter().find(|name| object.contains_key(**name)) {
+            let message =
+                format!("`evolve` gave a state with the field {name}, which every row has: it is reserved");
+            return Err(failed(events.len() - 1, message));
+        }
+        let meta = Meta {
+            id: self.id.clone(),
+            version: last.version(),
+            actor: last.actor().into(),
+            updated_at: Some(last.time()),
+        };
+        self.now = Some((meta, state));
+        Ok(self)
+    }
+}
+
+impl Instance for Aggregate {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn meta(&self) -> Option<&Meta> {
+        self.now.as_ref().map(|(meta, _)| meta)
+    }
+
+    fn apply(self: Box<Self>, event: &Event) -> std::result::Result<Box<dyn Instance>, ReduceError> {
+        self.apply_all(std::slice::from_ref(event))
+    }
+
+    fn apply_all(self: Box<Self>, events: &[Event]) -> std::result::Result<Box<dyn Instance>, ReduceError> {
+        let first = self.now.as_ref().map_or(0, |(meta, _)| meta.version);
+        let wrong = (first..).zip(events).enumerate().find_map(|(index, (version, event))| {
+            let place = belongs(event, &self.of.name, &self.id);
+            let place =
+                place.and_then(|()| in_order(version, event.version()).map_err(|problem| problem.of(event)));
+            Some((index, place.err()?))
+        });
+        match wrong {
+            None => Ok(self.fold(events)?),
+            Some((index, error)) => {
+                // What comes before it may be wrong as well, and comes first.
+                self.fold(events.get(..index).unwrap_or_default())?;
+                Err(error)
+            }
+        }
+    }
+
+    fn decide(&self, command: &Command, actor: &str) -> std::result::Result<Vec<Draft>, Error> {
+        let (version, state) = match &self.now {
+            Some((meta, state)) => (meta.version, Some(state.as_str())),
+            None => (0, None),
+        };
+        let context = json!({ "id": *self.id, "version": version, "actorId": actor }).to_string();
+        let text = self.of.hooks.decide(state, &command.to_json().to_string(), &context);
+        let text = text.map_err(|error| Error::Domain(thrown(&error)))?;
+        let decided = serde_json::from_str(&text).map_err(|error| Error::Domain(error.to_string()))?;
+        let events = match decided {
+            Decided::Events(events) => events,
+            Decided::Rejected(rejection) => return Err(Error::Rejected(rejection)),
+            Decided::Invalid(issues) => return Err(Error::Invalid(issues)),
+            Decided::Missing => {
+                return Err(Error::NotFound { aggregate: self.of.name.to_string(), id: self.id.to_string() });
+            }
+            Decided::Failed(message) => return Err(Error::Domain(message)),
+        };
+        let drafts = events.into_iter().enumerate().map(|(index, mut fields)| {
+            let name = match fields.shift_remove("eventName") {
+                Some(Value::String(name)) if !name.is_empty() => name,
+                _ => return Err(nonsense(&self.of.name, command, index, "has no `eventName`")),
+            };
+            match RESERVED.iter().find(|name| fields.contains_key(**name)) {
+                Some(name) => {
+                    let what = format!("has the field {name}, which is the envelope's");
+                    Err(nonsense(&self.of.name, command, index, &what))
+                }
+                None => Ok(Draft { name, fields }),
+            }
+        });
+        drafts.collect()
+    }
+
+    fn snapshot(&self) -> Option<Snapshot> {
+        let (meta, state) = self.now.as_ref()?;
+        let state = serde_json::from_str(state).ok()?;
+        Some(Snapshot { meta: meta.clone(), state, fingerprint: self.of.fingerprint })
+    }
+
+    fn fork(&self) -> Box<dyn Instance> {
+        Box::new(self.clone())
+    }
+}
+
+fn nonsense(aggregate: &str, command: &Command, index: usize, what: &str) -> Error {
+    Error::Domain(format!("{aggregate}.decide({}): the event at /{index} {what}", command.name))
+}
