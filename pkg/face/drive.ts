@@ -43,28 +43,30 @@ export async function drive<T>(transport: Transport, start: () => Run): Promise<
   const run = calling(start);
   try {
     let answer: Answer | undefined;
-    let signed = now(transport);
+    let [signed, correction] = clock(transport);
+    let found: number | undefined;
     for (;;) {
-      const [clock, bits, { head, body }] = [signed, transport.random(), answer ?? {}] as [
-        number,
-        Uint8Array,
-        Partial<Answer>,
-      ];
-      const todo: Todo = calling(() => run.next(clock, bits, head, body));
-      transport.correction += run.correction ?? 0;
-      signed = now(transport);
-      answer = undefined;
+      const [time, bits, now] = [signed, transport.random(), answer];
+      const todo: Todo = calling(() => run.next(time, bits, now?.head, now?.body));
+      if (run.correction !== found) {
+        // Of several requests that were refused at once, each finds the same.
+        found = run.correction;
+        transport.correction = correction + (found ?? 0);
+      }
       if (todo.done !== undefined) return JSON.parse(todo.done) as T;
-      if (todo.send) answer = await send(transport, todo.send, signed);
-      else await new Promise((done) => setTimeout(done, todo.wait ?? 0));
-      if (!todo.send) signed = now(transport);
+      if (!todo.send) await new Promise((done) => setTimeout(done, todo.wait ?? 0));
+      [signed, correction] = clock(transport);
+      answer = todo.send && (await send(transport, todo.send, signed));
     }
   } finally {
     run.free();
   }
 }
 
-const now = (transport: Transport): number => Math.floor(transport.now()) + transport.correction;
+/** The time, and the correction in it. */
+function clock({ now, correction }: Transport): [number, number] {
+  return [Math.floor(now()) + correction, correction];
+}
 
 /** Makes a call; nothing where no answer came. */
 async function send(

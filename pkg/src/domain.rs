@@ -87,6 +87,11 @@ impl Kind {
         *self
     }
 
+    /// Which reducer it has.
+    pub fn fingerprint(&self) -> String {
+        self.domain.fingerprint().to_string()
+    }
+
     /// The schemas of its commands, events and state, as JSON.
     pub fn schemas(&self) -> String {
         let shapes = |shapes: &[Shape]| -> Object {

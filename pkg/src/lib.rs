@@ -12,4 +12,6 @@ mod store;
 
 pub use domain::{Hooks, Kind};
 pub use log::{Line, Log, events_of_records};
+#[cfg(feature = "contract")]
+pub use store::contract::contract;
 pub use store::{Dynamo, Memory, Run, Signer};

@@ -437,7 +437,7 @@ impl Signer {
 }
 
 #[cfg(feature = "contract")]
-pub mod contract {
+pub(crate) mod contract {
     //! The store's contract, tried on the tables of a [`Dynamo`]. Never published.
 
     use super::{Dynamo, Result, Work};

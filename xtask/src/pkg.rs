@@ -38,7 +38,7 @@ pub(crate) fn build(tools: &Tools) -> Result<()> {
             .arg(
                 "const fs = require('node:fs'), at = process.argv[1];
             const text = fs.readFileSync(`${at}/core_bg.wasm`).toString('base64');
-            fs.writeFileSync(`${at}/core_base64.js`, `export default ${JSON.stringify(text)};\\n`);",
+            fs.writeFileSync(`${at}/inlined.js`, `export default ${JSON.stringify(text)};\\n`);",
             )
             .arg(&dist),
         "",
@@ -55,6 +55,20 @@ pub(crate) fn build(tools: &Tools) -> Result<()> {
             .with_context(|| format!("{licence} is not there"))?;
     }
     Ok(())
+}
+
+/// The package's own way to DynamoDB around a core that holds the contract suite: for tests, in `target/pkg-contract`.
+pub(crate) fn contract(tools: &Tools) -> Result<PathBuf> {
+    let out = target_dir().join("pkg-contract");
+    core(tools, &out, "contract")?;
+    for entry in fs::read_dir(folder().join("dist")).context("the package is built first")?.flatten() {
+        let name = entry.file_name();
+        if name.to_string_lossy().ends_with(".js") && !name.to_string_lossy().starts_with("core") {
+            fs::copy(entry.path(), out.join(name))?;
+        }
+    }
+    fs::write(out.join("package.json"), r#"{"type":"module"}"#)?;
+    Ok(out)
 }
 
 /// The core as WebAssembly, with these features, and the JavaScript around it: `core.js`, `core_bg.wasm`, `core.d.ts`.

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::pkg;
 use crate::run::{output, root, run as run_command};
 use crate::setup::{self, Tools};
 
 /// What is downloaded, and how large it may be.
-struct Artefact {
-    name: &'static str,
+pub(crate) struct Artefact {
+    pub(crate) name: &'static str,
     folder: &'static str,
     /// The file name before the hash; the module ends in `_bg.wasm`, the JavaScript beside it in `.js`.
     stem: &'static str,
@@ -18,8 +19,10 @@ struct Artefact {
     budget: u64,
 }
 
-const ARTEFACTS: &[Artefact] =
-    &[Artefact { name: "playground", folder: "dist", stem: "rewound-web", budget: 350 }];
+pub(crate) const ARTEFACTS: &[Artefact] = &[
+    Artefact { name: "playground", folder: "dist", stem: "rewound-web", budget: 350 },
+    Artefact { name: "npm package", folder: "pkg/dist", stem: "core", budget: 120 },
+];
 
 /// Bytes of one file as it is, and as a server would send it.
 #[derive(Clone, Copy)]
@@ -35,7 +38,8 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
     }
     let tools = setup::web()?;
     build(&tools)?;
-    check(&tools)
+    pkg::build(&tools)?;
+    check(&tools, ARTEFACTS.iter())
 }
 
 /// The playground as it is published, in `dist/`. Always asked of Trunk, since `trunk serve` writes
@@ -48,9 +52,9 @@ pub(crate) fn build(tools: &Tools) -> Result<()> {
 }
 
 /// Measures what is built and prints the table.
-pub(crate) fn check(tools: &Tools) -> Result<()> {
+pub(crate) fn check(tools: &Tools, artefacts: impl Iterator<Item = &'static Artefact>) -> Result<()> {
     let mut rows = Vec::new();
-    for artefact in ARTEFACTS {
+    for artefact in artefacts {
         let folder = root().join(artefact.folder);
         let module = measure(tools, &the_file(&folder, artefact.stem, "_bg.wasm")?)?;
         let script = measure(tools, &the_file(&folder, artefact.stem, ".js")?)?;

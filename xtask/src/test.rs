@@ -9,18 +9,19 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use lexopt::{Arg, ValueExt};
 
-use crate::run::{command, root, run as run_command, run_reading, time};
-use crate::{setup, size};
+use crate::run::{command, root, run as run_command, run_reading, target_dir, time};
+use crate::{pkg, setup, size};
 
 /// The packages that are built for this machine.
-const NATIVE: &str = "-p rewound-core -p rewound-derive -p rewound-dynamodb -p xtask";
+const NATIVE: &str = "-p rewound-core -p rewound-derive -p rewound-dynamodb -p rewound -p xtask";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
     Core,
+    Pkg,
     Web,
 }
-use Part::{Core, Web};
+use Part::{Core, Pkg, Web};
 
 /// One headline of the run.
 struct Stage {
@@ -31,16 +32,22 @@ struct Stage {
 }
 
 const STAGES: &[Stage] = &[
-    Stage { name: "Rust formatting", parts: &[Core, Web], run: rust_formatting },
-    Stage { name: "JavaScript, CSS and HTML formatting", parts: &[Web], run: page_formatting },
-    Stage { name: "Lints, this machine", parts: &[Core], run: lints },
-    Stage { name: "Lints, WebAssembly", parts: &[Core, Web], run: wasm_lints },
-    Stage { name: "Documentation", parts: &[Core, Web], run: documentation },
+    Stage { name: "Rust formatting", parts: &[Core, Pkg, Web], run: rust_formatting },
+    Stage {
+        name: "TypeScript, JavaScript, CSS and HTML formatting",
+        parts: &[Pkg, Web],
+        run: other_formatting,
+    },
+    Stage { name: "Lints, this machine", parts: &[Core, Pkg], run: lints },
+    Stage { name: "Lints, WebAssembly", parts: &[Core, Pkg, Web], run: wasm_lints },
+    Stage { name: "Documentation", parts: &[Core, Pkg, Web], run: documentation },
     Stage { name: "Tests of core, on DynamoDB, and of this tool", parts: &[Core], run: rust_tests },
+    Stage { name: "npm package", parts: &[Pkg], run: |_| pkg::build(&setup::wasm()?) },
+    Stage { name: "Tests of the npm package", parts: &[Pkg], run: package_tests },
     Stage { name: "Playground", parts: &[Web], run: playground },
     Stage { name: "Rust tests in the browser", parts: &[Web], run: rust_browser_tests },
     Stage { name: "Tests of the page in the browser", parts: &[Web], run: browser_tests },
-    Stage { name: "Sizes", parts: &[Web], run: |_| size::check(&setup::node()?) },
+    Stage { name: "Sizes", parts: &[Pkg, Web], run: sizes },
 ];
 
 /// What was asked for, and the count so far.
@@ -72,9 +79,10 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
 fn part(name: &str) -> Result<Part> {
     match name {
         "core" => Ok(Core),
+        "pkg" => Ok(Pkg),
         "web" => Ok(Web),
-        "pkg" | "worker" => bail!("`{name}` does not exist yet, so there is nothing of it to test"),
-        _ => bail!("there is no part `{name}`; the parts are core and web"),
+        "worker" => bail!("`{name}` does not exist yet, so there is nothing of it to test"),
+        _ => bail!("there is no part `{name}`; the parts are core, pkg and web"),
     }
 }
 
@@ -109,21 +117,23 @@ fn rust_formatting(run: &mut Run) -> Result<()> {
     let packages = match run.only {
         None => "--all",
         Some(Core) => NATIVE,
+        Some(Pkg) => "-p rewound",
         Some(Web) => "-p rewound-web",
     };
     run_command(&mut command(&format!("cargo fmt --check {packages}")), "Run `cargo fmt --all`.")
 }
 
-fn page_formatting(_: &mut Run) -> Result<()> {
-    let globs = ["index.html", "web/**/*.{css,html,js,mjs,ts}", "xtask/**/*.mjs"];
+fn other_formatting(_: &mut Run) -> Result<()> {
+    let globs = ["index.html", "web/**/*.{css,html,js,mjs,ts}", "pkg/**/*.{mjs,ts}", "xtask/**/*.mjs"];
     run_command(
         setup::node()?.command("prettier --check --no-error-on-unmatched-pattern").args(globs),
         "Run `npx prettier --write` on the files named above.",
     )
 }
 
-fn lints(_: &mut Run) -> Result<()> {
-    lint(&format!("--all-targets {NATIVE}"))
+fn lints(run: &mut Run) -> Result<()> {
+    let packages = if run.includes(Core) { NATIVE } else { "-p rewound" };
+    lint(&format!("--all-targets {packages}"))
 }
 
 fn wasm_lints(run: &mut Run) -> Result<()> {
@@ -131,6 +141,9 @@ fn wasm_lints(run: &mut Run) -> Result<()> {
     let mut packages = String::new();
     if run.includes(Core) {
         packages += " -p rewound-core -p rewound-bench";
+    }
+    if run.includes(Pkg) {
+        packages += " -p rewound --features rewound/contract";
     }
     if run.includes(Web) {
         packages += " -p rewound-web";
@@ -154,6 +167,8 @@ fn documentation(run: &mut Run) -> Result<()> {
     };
     if run.includes(Core) {
         document(NATIVE)?;
+    } else if run.includes(Pkg) {
+        document("-p rewound")?;
     }
     if run.includes(Web) {
         setup::wasm_target()?;
@@ -169,6 +184,35 @@ fn rust_tests(run: &mut Run) -> Result<()> {
         &mut command(&format!("cargo test --locked --no-fail-fast {NATIVE}")),
         "The failed tests are named above.",
     )
+}
+
+/// The package on real hosts and on DynamoDB; its types against the schemas.
+fn package_tests(run: &mut Run) -> Result<()> {
+    if run.only.is_some() {
+        run.tests(&mut command("cargo test --locked -p rewound"), "The failed tests are named above.")?;
+    }
+    run_command(
+        &mut command("cargo build --locked -p rewound-dynamodb"),
+        "The first error above says what is wrong.",
+    )?;
+    let contract = pkg::contract(&setup::wasm()?)?;
+    run.tests(
+        setup::node()?
+            .command("node --test --test-reporter=spec")
+            .args(tests_in("pkg/tests"))
+            .env("REWOUND_DYNAMODB", target_dir().join("debug/rewound-dynamodb"))
+            .env("REWOUND_CONTRACT", contract)
+            .env("CHROMIUM", setup::chromium()?),
+        "The failed tests are named above.",
+    )
+}
+
+fn sizes(run: &mut Run) -> Result<()> {
+    let artefacts = size::ARTEFACTS.iter().filter(|artefact| match artefact.name {
+        "playground" => run.includes(Web),
+        _ => run.includes(Pkg),
+    });
+    size::check(&setup::node()?, artefacts)
 }
 
 fn playground(_: &mut Run) -> Result<()> {
@@ -188,27 +232,24 @@ fn rust_browser_tests(run: &mut Run) -> Result<()> {
 
 /// Each `web/tests/*.test.mjs`, on the `dist/` that was just built; `$CHROMIUM` tells them their browser.
 fn browser_tests(run: &mut Run) -> Result<()> {
-    let mut files: Vec<_> = fs::read_dir(root().join("web/tests"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.ends_with(".test.mjs"))
-        .map(|name| format!("web/tests/{name}"))
-        .collect();
-    files.sort();
-    if files.is_empty() {
-        eprintln!("There are no web/tests/*.test.mjs: nothing was run in a browser.");
-        return Ok(());
-    }
     // Node's default reporter depends on where it prints; this one's summary is what is read below.
     run.tests(
         setup::node()?
             .command("node --test --test-reporter=spec")
-            .args(files)
+            .args(tests_in("web/tests"))
             .env("CHROMIUM", setup::chromium()?),
         "The failed tests are named above.",
     )
+}
+
+/// Each `*.test.mjs` of a folder.
+fn tests_in(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(root().join(folder)).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut files: Vec<_> =
+        names.filter(|name| name.ends_with(".test.mjs")).map(|name| format!("{folder}/{name}")).collect();
+    files.sort();
+    files
 }
 
 /// How many tests ran, by the word of the runners themselves.
