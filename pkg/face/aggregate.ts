@@ -69,7 +69,11 @@ export type Bytes = Uint8Array | Uint8Array[];
 /** The core behind an aggregate. */
 const kinds = new WeakMap<object, Kind>();
 
-/** The core behind an aggregate. */
+/**
+ * The core behind an aggregate.
+ *
+ * @internal
+ */
 export function kindOfAggregate(aggregate: unknown): Kind {
   const kind =
     typeof aggregate === "object" && aggregate !== null ? kinds.get(aggregate) : undefined;

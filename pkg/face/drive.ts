@@ -12,7 +12,11 @@ export interface Credentials {
   sessionToken?: string;
 }
 
-/** The way to DynamoDB. */
+/**
+ * The way to DynamoDB.
+ *
+ * @internal
+ */
 export interface Transport {
   url: string;
   signer: Signer;
@@ -33,12 +37,18 @@ interface Todo {
   done?: string;
 }
 
+/** What came back, or why nothing did. */
 interface Answer {
-  head: { status: number; date: string | undefined; crc32: string | undefined };
-  body: Uint8Array;
+  head?: { status: number; date: string | undefined; crc32: string | undefined };
+  body?: Uint8Array;
+  failure?: unknown;
 }
 
-/** Drives something to its end; gives what it came to. */
+/**
+ * Drives something to its end; gives what it came to.
+ *
+ * @internal
+ */
 export async function drive<T>(transport: Transport, start: () => Run): Promise<T> {
   const run = calling(start);
   try {
@@ -47,7 +57,7 @@ export async function drive<T>(transport: Transport, start: () => Run): Promise<
     let found: number | undefined;
     for (;;) {
       const [time, bits, now] = [signed, transport.random(), answer];
-      const todo: Todo = calling(() => run.next(time, bits, now?.head, now?.body));
+      const todo: Todo = calling(() => run.next(time, bits, now?.head, now?.body), now?.failure);
       if (run.correction !== found) {
         // Of several requests that were refused at once, each finds the same.
         found = run.correction;
@@ -68,19 +78,25 @@ function clock({ now, correction }: Transport): [number, number] {
   return [Math.floor(now()) + correction, correction];
 }
 
-/** Makes a call; nothing where no answer came. */
+/** Makes a call. */
 async function send(
   { url, signer, credentials, fetch, timeout }: Transport,
   { target, body }: { target: string; body: string },
   signed: number,
-): Promise<Answer | undefined> {
+): Promise<Answer> {
   const headers = new Headers();
   const parts = signer.sign(await key(credentials), target, body, signed);
   for (let index = 0; index + 1 < parts.length; index += 2)
     headers.set(parts[index]!, parts[index + 1]!);
   try {
     const signal = AbortSignal.timeout(timeout);
-    const response = await fetch(url, { method: "POST", headers, body, signal, redirect: "error" });
+    const response = await fetch(url, {
+      method: "POST",
+      headers,
+      body,
+      signal,
+      redirect: "manual",
+    });
     const [date, crc32] = ["date", "x-amz-crc32"].map(
       (name) => response.headers.get(name) ?? undefined,
     );
@@ -88,8 +104,8 @@ async function send(
       head: { status: response.status, date, crc32 },
       body: new Uint8Array(await response.arrayBuffer()),
     };
-  } catch {
-    return undefined;
+  } catch (failure) {
+    return { failure };
   }
 }
 

@@ -235,9 +235,9 @@ export function remember(thrown: unknown): void {
   cause = thrown;
 }
 
-/** Calls the core, and throws its errors as ours. */
-export function calling<T>(call: () => T): T {
-  cause = undefined;
+/** Calls the core, and throws its errors as ours. `before` is what may have led to one. */
+export function calling<T>(call: () => T, before?: unknown): T {
+  cause = before;
   try {
     return call();
   } catch (thrown) {

@@ -215,7 +215,7 @@ test("an answer that is lost is asked for again, and the command takes effect on
   const gone = await thrown(() =>
     made.execute(account, "a", deposit(3), { ...ada, idempotencyKey: "k" }),
   );
-  assert.ok(gone instanceof StoreError);
+  assert.ok(gone instanceof StoreError && gone.cause instanceof TypeError);
   assert.deepEqual([gone.retryable, gone.uncertain], [true, true]);
   lose = 0;
   const found = await made.execute(account, "a", deposit(3), { ...ada, idempotencyKey: "k" });
