@@ -9,8 +9,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use lexopt::{Arg, ValueExt};
 
-use crate::run::{command, root, run as run_command, run_reading, time};
-use crate::{setup, size};
+use crate::run::{command, root, run as run_command, run_reading, target_dir, time};
+use crate::{bench, setup, size};
 
 /// The packages that are built for this machine.
 const NATIVE: &str = "-p rewound-core -p rewound-derive -p rewound-dynamodb -p xtask";
@@ -37,6 +37,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "Lints, WebAssembly", parts: &[Core, Web], run: wasm_lints },
     Stage { name: "Documentation", parts: &[Core, Web], run: documentation },
     Stage { name: "Tests of core, on DynamoDB, and of this tool", parts: &[Core], run: rust_tests },
+    Stage { name: "The replay with WebAssembly's vectors", parts: &[Core], run: vector_tests },
     Stage { name: "Playground", parts: &[Web], run: playground },
     Stage { name: "Rust tests in the browser", parts: &[Web], run: rust_browser_tests },
     Stage { name: "Tests of the page in the browser", parts: &[Web], run: browser_tests },
@@ -167,6 +168,18 @@ fn rust_tests(run: &mut Run) -> Result<()> {
     setup::peer()?;
     run.tests(
         &mut command(&format!("cargo test --locked --no-fail-fast {NATIVE}")),
+        "The failed tests are named above.",
+    )
+}
+
+/// No build for this machine has the vectors that a replay reads with in WebAssembly.
+fn vector_tests(run: &mut Run) -> Result<()> {
+    let (tools, out) = (setup::wasm()?, target_dir().join("vectors"));
+    bench::module(&tools, "test", &out)?;
+    run.tests(
+        tools
+            .command("node --test --test-reporter=spec xtask/bench/vectors.test.mjs")
+            .env("MODULE", out.join("rewound_bench.js")),
         "The failed tests are named above.",
     )
 }
