@@ -3,7 +3,7 @@
 //! WebAssembly built with `simd128` has vectors; every other build does the same with two integers. The
 //! tests hold both, where there are both, against looking at each byte.
 
-#![allow(unsafe_code, reason = "one line of it: text that was seen to be ASCII is not looked at again")]
+#![allow(unsafe_code, reason = "two lines of it: text that was seen to be ASCII is not looked at again")]
 
 /// Sixteen bytes of a text.
 pub(crate) trait Block: Copy {
@@ -13,6 +13,10 @@ pub(crate) trait Block: Copy {
     /// Where plain text ends: a bit, the lowest for the first byte, for every quote, backslash and control
     /// character, and for every byte that is not ASCII.
     fn ends(self) -> u32;
+
+    /// A bit, the lowest for the first byte, for every byte that is not as in `text`, where the byte of `mask` is
+    /// 255; and for every one that is not plain, where it is 0. What is not ASCII always has one.
+    fn unfit(self, text: Self, mask: Self) -> u32;
 
     /// Zero where `mask` is zero or `other` is the same.
     fn unlike(self, other: Self, mask: Self) -> Self;
@@ -73,6 +77,15 @@ impl Block for Words {
     }
 
     #[inline(always)]
+    fn unfit(self, text: Self, mask: Self) -> u32 {
+        let unfit = |word: u64, text: u64, mask: u64| {
+            let end = equal(word, b'"') | equal(word, b'\\') | odd(word);
+            gather(((!equal(word ^ text, 0) & mask) | (end & !mask) | word) & HIGH)
+        };
+        unfit(self.0, text.0, mask.0) | unfit(self.1, text.1, mask.1) << 8
+    }
+
+    #[inline(always)]
     fn unlike(self, other: Self, mask: Self) -> Self {
         Self((self.0 ^ other.0) & mask.0, (self.1 ^ other.1) & mask.1)
     }
@@ -96,6 +109,17 @@ mod simd {
     #[derive(Clone, Copy)]
     pub(crate) struct Vector(v128);
 
+    impl Vector {
+        /// Ones in every byte that ends plain text.
+        #[inline(always)]
+        fn end(self) -> v128 {
+            let quote = u8x16_eq(self.0, u8x16_splat(b'"'));
+            let backslash = u8x16_eq(self.0, u8x16_splat(b'\\'));
+            // As signed numbers, those that are not ASCII are below zero.
+            v128_or(v128_or(quote, backslash), i8x16_lt(self.0, i8x16_splat(32)))
+        }
+    }
+
     impl super::Block for Vector {
         #[inline(always)]
         fn load(bytes: &[u8; 16]) -> Self {
@@ -106,11 +130,13 @@ mod simd {
 
         #[inline(always)]
         fn ends(self) -> u32 {
-            let quote = u8x16_eq(self.0, u8x16_splat(b'"'));
-            let backslash = u8x16_eq(self.0, u8x16_splat(b'\\'));
-            // As signed numbers, those that are not ASCII are below zero.
-            let odd = i8x16_lt(self.0, i8x16_splat(32));
-            u32::from(u8x16_bitmask(v128_or(v128_or(quote, backslash), odd)))
+            u32::from(u8x16_bitmask(self.end()))
+        }
+
+        #[inline(always)]
+        fn unfit(self, text: Self, mask: Self) -> u32 {
+            let unfit = v128_bitselect(u8x16_ne(self.0, text.0), self.end(), mask.0);
+            u32::from(u8x16_bitmask(v128_or(unfit, self.0)))
         }
 
         #[inline(always)]
@@ -139,6 +165,66 @@ pub(crate) fn plain<B: Block>(bytes: &[u8], from: usize, guess: usize) -> &str {
     let plain = bytes.get(from..guessed::<B>(bytes, from, guess)).unwrap_or_default();
     // SAFETY: each byte up to the end was seen to be ASCII, which is UTF-8.
     unsafe { str::from_utf8_unchecked(plain) }
+}
+
+/// Bytes that were seen to be ASCII: any piece of them is a text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ascii<'a>(&'a [u8]);
+
+impl<'a> Ascii<'a> {
+    /// How many there are.
+    #[inline(always)]
+    pub(crate) fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// A piece of them.
+    #[inline(always)]
+    pub(crate) fn get(self, from: usize, end: usize) -> Option<&'a str> {
+        let piece = self.0.get(from..end)?;
+        // SAFETY: ASCII is UTF-8, wherever it is cut. (To look for a character's start at both ends, as a `str`
+        // does, costs a tenth of reading an item.)
+        Some(unsafe { str::from_utf8_unchecked(piece) })
+    }
+}
+
+/// The bytes as far as they are like `text`: as it says where `mask` is 255, and plain where it is 0.
+#[inline(always)]
+pub(crate) fn alike<'a, B: Block>(bytes: &'a [u8], text: &[u8], mask: &[u8]) -> Ascii<'a> {
+    // What is not ASCII is unfit.
+    Ascii(bytes.get(..unfit::<B>(bytes, text, mask)).unwrap_or_default())
+}
+
+/// Where the first byte is that does not fit; the shortest one's length where there is none.
+#[inline(always)]
+fn unfit<B: Block>(bytes: &[u8], text: &[u8], mask: &[u8]) -> usize {
+    let length = bytes.len().min(text.len()).min(mask.len());
+    let [bytes, text, mask] = [bytes, text, mask].map(|bytes| bytes.get(..length).unwrap_or_default());
+    let block = |byte, text, mask| B::load(byte).unfit(B::load(text), B::load(mask));
+    let blocks = bytes.as_chunks().0.iter().zip(text.as_chunks().0).zip(mask.as_chunks().0);
+    for (index, ((byte, text), mask)) in blocks.enumerate() {
+        let unfit = block(byte, text, mask);
+        if unfit != 0 {
+            return index * 16 + unfit.trailing_zeros() as usize;
+        }
+    }
+    match (bytes.last_chunk(), text.last_chunk(), mask.last_chunk()) {
+        // The last sixteen, of which some were looked at already.
+        (Some(byte), Some(text), Some(mask)) => match block(byte, text, mask) {
+            0 => length,
+            unfit => length - 16 + unfit.trailing_zeros() as usize,
+        },
+        _ => {
+            let fits = |((byte, text), mask): ((&u8, _), &u8)| {
+                if *mask == 0 {
+                    !matches!(byte, b'"' | b'\\' | ..32 | 128..)
+                } else {
+                    byte == text && byte.is_ascii()
+                }
+            };
+            bytes.iter().zip(text).zip(mask).take_while(|byte| fits(*byte)).count()
+        }
+    }
 }
 
 /// Whether two texts are the same: at these lengths much quicker than a call of `memcmp`.
@@ -227,6 +313,30 @@ mod tests {
             }
             for b in [&a, &b, str::from_utf8(&near).unwrap()] {
                 prop_assert_eq!(same(&a, b), a == *b);
+            }
+        }
+
+        #[test]
+        fn texts_are_alike_as_far_as_each_byte_is(
+            text in prop::collection::vec(prop_oneof![1 => any::<u8>(), 90 => Just(b'a'), 9 => Just(b'"')], 0..90),
+            changed in prop::collection::vec((0_usize..90, any::<u8>()), 0..3),
+            masked in prop::collection::vec(any::<bool>(), 90), more in 0_usize..20,
+        ) {
+            let mask: Vec<u8> = masked.iter().map(|masked| if *masked { 255 } else { 0 }).collect();
+            let mut bytes = [text.clone(), vec![b'a'; more]].concat();
+            for (place, byte) in changed {
+                bytes.get_mut(place).into_iter().for_each(|old| *old = byte);
+            }
+            for from in [0, 7, 20] {
+                let (bytes, text) = (bytes.get(from..).unwrap_or_default(), text.get(from..).unwrap_or_default());
+                let mask = &mask[from..];
+                let fits = |place: &usize| {
+                    let byte = bytes[*place];
+                    if mask[*place] == 0 { !ends(byte) } else { byte == text[*place] && byte.is_ascii() }
+                };
+                let length = (0..text.len()).take_while(fits).count();
+                prop_assert_eq!(alike::<Words>(bytes, text, mask).len(), length);
+                prop_assert_eq!(alike::<Words>(bytes, text, mask).get(0, length).map(str::as_bytes), Some(&bytes[..length]));
             }
         }
 

@@ -20,6 +20,7 @@ use crate::{
 use crate::{
     block::same,
     replay::{Record, Unapplied},
+    scan::Part,
     upcast::is_current,
 };
 use serde_json::{Value, json};
@@ -463,8 +464,9 @@ impl<A: Aggregate> Instance for Typed<A> {
 
     #[cfg(feature = "replay")]
     fn apply_record(mut self: Box<Self>, record: &Record<'_>) -> Result<Box<dyn Instance>, Unapplied> {
-        let Record { name, version, .. } = *record;
-        let mine = same(&self.id, record.aggregate_id) && same(record.aggregate, A::NAME);
+        let (name, version) = (record.text(Part::Name), record.version);
+        let mine =
+            same(&self.id, record.text(Part::AggregateId)) && same(record.text(Part::Aggregate), A::NAME);
         let before = self.now.as_ref().map_or(0, |now| now.meta.version);
         if !mine || version != before + 1 || !is_current(A::UPCASTERS, name, record.schema_version) {
             let event = record.event().map_err(|_| Unapplied)?;
@@ -477,7 +479,7 @@ impl<A: Aggregate> Instance for Typed<A> {
             None => (self.id.clone(), None),
         };
         let state = A::evolve(state, &event, of).map_err(|_| Unapplied)?;
-        let (actor, updated_at) = (record.actor.clone(), Some(record.id.timestamp_ms()));
+        let (actor, updated_at) = (record.actor.clone(), Some(record.time));
         self.now = Some(Versioned { meta: Meta { id, version, actor, updated_at }, state });
         Ok(self)
     }

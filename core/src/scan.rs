@@ -6,7 +6,7 @@
 
 use crate::{
     attribute::is_number,
-    block::{Block, plain},
+    block::{Block, alike, plain},
 };
 use serde::{
     Deserializer,
@@ -101,18 +101,57 @@ impl<'a> Scanned<'a> {
         self.fields.clear();
     }
 
-    /// Keeps a part of the head. What is no such part is taken for missing.
+    /// Keeps a plain text as the value of a field. (It goes straight to its place, never by way of a [`Value`]:
+    /// what was written in parts and is read as a whole at once, a processor has to wait for.)
     #[inline(always)]
-    fn keep(&mut self, part: Part, value: Value<'a>) {
+    fn keep_plain(&mut self, field: Known, text: &'a str) -> Option<()> {
+        match (field.part, field.number) {
+            (None, false) => self.fields.push(Field { start: field.start, value: Value::Text(text) }),
+            (Some(part), false) => {
+                self.see(part);
+                *self.texts.get_mut(part as usize)? = text;
+            }
+            (part, true) => match (part, integer(text)) {
+                (None, Some(number)) => {
+                    self.fields.push(Field { start: field.start, value: Value::Integer(text, number) });
+                }
+                (Some(part), Some(number)) => {
+                    self.see(part);
+                    self.set(part, number);
+                }
+                _ if !is_number(text) => return None,
+                (part, None) => self.keep(Known { part, ..field }, Value::Number(text)),
+            },
+        }
+        Some(())
+    }
+
+    /// Keeps any other value. What cannot be a part of the head is taken for missing.
+    #[cold]
+    #[inline(never)]
+    fn keep(&mut self, field: Known, value: Value<'a>) {
+        match field.part {
+            None => self.fields.push(Field { start: field.start, value }),
+            Some(part) => {
+                self.see(part);
+                if let (Some(place), Value::Text(text)) = (self.texts.get_mut(part as usize), value) {
+                    *place = text;
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn see(&mut self, part: Part) {
         if let Some(seen) = self.seen.get_mut(part as usize) {
             self.twice |= mem::replace(seen, true);
         }
-        match (self.texts.get_mut(part as usize), value) {
-            (Some(place), Value::Text(text)) => *place = text,
-            (None, Value::Integer(_, number)) if part == Part::Version => self.version = Some(number),
-            (None, Value::Integer(_, number)) => self.schema_version = Some(number),
-            _ => {}
-        }
+    }
+
+    #[inline(always)]
+    fn set(&mut self, part: Part, number: u64) {
+        let place = if part == Part::Version { &mut self.version } else { &mut self.schema_version };
+        *place = Some(number);
     }
 }
 
@@ -123,6 +162,43 @@ pub(crate) struct Reader {
     learned: Vec<Start>,
     /// The start of the first field.
     first: u8,
+    /// The start of an item, up to the event's name.
+    head: Piece,
+    /// How long the name was.
+    name: usize,
+    /// The rest, by [`slot`] of the name.
+    tails: Vec<Piece>,
+    /// The fields of the item in hand, as they will stand in its pieces.
+    spans: Vec<Span>,
+}
+
+/// A piece of an item as it once was. One whose values are as long is compared with it as a whole, which is
+/// much less to do than field by field.
+#[derive(Debug, Default)]
+struct Piece {
+    text: Vec<u8>,
+    /// 255 where the text is the same in every such item, and 0 in the values.
+    mask: Vec<u8>,
+    spans: Vec<Span>,
+    /// How many items in a row were not like it.
+    misses: u8,
+}
+
+/// A field in a [`Piece`], with the place of its value.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    field: Known,
+    from: usize,
+    end: usize,
+}
+
+/// What is known of a field by its start.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// The place of its start among the learned ones.
+    start: u8,
+    number: bool,
+    part: Option<Part>,
 }
 
 /// From behind a value to the first byte of the next, such as `"},"amount":{"N":"`.
@@ -133,8 +209,7 @@ struct Start {
     mask: [u8; LONGEST],
     length: usize,
     name: Box<str>,
-    number: bool,
-    part: Option<Part>,
+    known: Known,
     /// What followed the last time, by [`slot`] of the event's name.
     next: [Next; SLOTS],
 }
@@ -165,17 +240,73 @@ fn slot(name: &str) -> usize {
     (end.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
 }
 
+/// The longest item that is learned as a whole: one with long texts is read quickly enough.
+const LONG: usize = 2048;
+
+/// How many items in a row may be unlike a piece before another takes its place.
+const MISSES: u8 = 2;
+
 impl Reader {
     /// Reads the item that starts at `at`; gives the byte behind it. None where it is not sure, which says
     /// nothing about the item.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn item<'a, B: Block>(
         &mut self,
         bytes: &'a [u8],
         at: usize,
         scanned: &mut Scanned<'a>,
     ) -> Option<usize> {
+        match self.whole::<B>(bytes, at, scanned) {
+            Some(end) => Some(end),
+            None => self.field_by_field::<B>(bytes, at, scanned),
+        }
+    }
+
+    /// Reads an item that is like one before. Nothing is lost where it is not: the other way reads it again.
+    #[inline(always)]
+    fn whole<'a, B: Block>(
+        &mut self,
+        bytes: &'a [u8],
+        at: usize,
+        scanned: &mut Scanned<'a>,
+    ) -> Option<usize> {
         scanned.clear();
+        let at = self.head.read::<B>(bytes, at, scanned)?;
+        let name = plain::<B>(bytes, at, self.name);
+        self.name = name.len();
+        scanned.keep_plain(Known { start: END, number: false, part: Some(Part::Name) }, name)?;
+        self.tails.get_mut(slot(name))?.read::<B>(bytes, at + name.len(), scanned)
+    }
+
+    /// Makes pieces of an item whose fields are the spans, where it is time to.
+    fn learn(&mut self, item: &[u8]) {
+        let Some(place) = self.spans.iter().position(|span| span.field.part == Some(Part::Name)) else {
+            return;
+        };
+        let Some((before, [name, after @ ..])) = self.spans.split_at_checked(place) else { return };
+        let (Some(text), Some(rest)) = (item.get(name.from..name.end), item.get(name.end..)) else { return };
+        self.tails.resize_with(SLOTS, Piece::default);
+        let Some(tail) = str::from_utf8(text).ok().and_then(|name| self.tails.get_mut(slot(name))) else {
+            return;
+        };
+        if self.head.is_stale() || tail.is_stale() {
+            self.head = Piece::new(item.get(..name.from).unwrap_or_default(), before, 0);
+            *tail = Piece::new(rest, after, name.end);
+        } else {
+            tail.misses += 1;
+        }
+    }
+
+    #[inline(never)]
+    fn field_by_field<'a, B: Block>(
+        &mut self,
+        bytes: &'a [u8],
+        at: usize,
+        scanned: &mut Scanned<'a>,
+    ) -> Option<usize> {
+        scanned.clear();
+        self.spans.clear();
+        let (item, mut simple) = (at, true);
         let (mut at, mut before, mut guess, mut kind) = (at, END, self.first, 0);
         loop {
             // Here is the brace that starts the item, or the quote that ends a value.
@@ -190,7 +321,11 @@ impl Reader {
                         None => self.first = guess,
                     }
                     if end {
-                        return Some(at + 3);
+                        let end = at + 3;
+                        if simple && !scanned.twice && end - item <= LONG {
+                            self.learn(bytes.get(item..end)?);
+                        }
+                        return Some(end);
                     }
                     self.learned.get_mut(usize::from(guess))?
                 }
@@ -202,25 +337,19 @@ impl Reader {
             if text.len() != usize::from(next.size) {
                 next.size = text.len() as u8;
             }
-            let value = match bytes.get(end)? {
-                b'"' if start.number => number(text)?,
-                b'"' => Value::Text(text),
-                _ if start.number => return None,
+            match bytes.get(end)? {
+                b'"' => scanned.keep_plain(start.known, text)?,
+                _ if start.known.number => return None,
                 _ => {
                     let (value, length) = odd::<B>(bytes, from, end)?;
-                    end = from + length;
-                    value
-                }
-            };
-            match start.part {
-                None => scanned.fields.push(Field { start: guess, value }),
-                Some(part) => {
-                    scanned.keep(part, value);
-                    if part == Part::Name {
-                        kind = slot(text);
-                    }
+                    (end, simple) = (from + length, false);
+                    scanned.keep(start.known, value);
                 }
             }
+            if start.known.part == Some(Part::Name) {
+                kind = slot(text);
+            }
+            self.spans.push(Span { field: start.known, from: from - item, end: end - item });
             (before, guess) = (guess, start.next.get(kind)?.start);
             at = end;
         }
@@ -259,8 +388,67 @@ impl Reader {
         text.get_mut(..length)?.copy_from_slice(here);
         mask.get_mut(..length)?.fill(255);
         let next = [Next { size: 0, start: END }; SLOTS];
-        self.learned.push(Start { text, mask, length, name: name.into(), number, part, next });
-        Some((self.learned.len() - 1) as u8)
+        let known = Known { start: self.learned.len() as u8, number, part };
+        self.learned.push(Start { text, mask, length, name: name.into(), known, next });
+        Some(known.start)
+    }
+}
+
+impl Piece {
+    /// A piece of an item, with those of its fields whose values stand in it. It starts in the item at `start`.
+    fn new(text: &[u8], fields: &[Span], start: usize) -> Self {
+        let mut mask = vec![255; text.len()];
+        let moved = |span: &Span| Span { from: span.from - start, end: span.end - start, ..*span };
+        let spans: Vec<Span> = fields.iter().map(moved).collect();
+        for span in &spans {
+            mask.get_mut(span.from..span.end).unwrap_or_default().fill(0);
+        }
+        Self { text: text.to_owned(), mask, spans, misses: 0 }
+    }
+
+    /// Whether it is time for another one.
+    fn is_stale(&self) -> bool {
+        self.text.is_empty() || self.misses > MISSES
+    }
+
+    /// Reads what stands at `at`, if it is like this piece but for how long its values are; gives the byte
+    /// behind it.
+    #[inline(always)]
+    fn read<'a, B: Block>(&mut self, bytes: &'a [u8], at: usize, scanned: &mut Scanned<'a>) -> Option<usize> {
+        if self.is_stale() {
+            return None;
+        }
+        // What is at `at` in the bytes is at `done` in the piece.
+        let (mut at, mut done, mut spans) = (at, 0, self.spans.as_slice());
+        loop {
+            let (text, mask) = (self.text.get(done..)?, self.mask.get(done..)?);
+            let found = alike::<B>(bytes.get(at..)?, text, mask);
+            let whole = found.len() == text.len();
+            while let [span, rest @ ..] = spans {
+                // The quote behind it has to fit as well.
+                if !whole && span.end - done >= found.len() {
+                    break;
+                }
+                let text = found.get(span.from - done, span.end - done)?;
+                scanned.keep_plain(span.field, text)?;
+                spans = rest;
+            }
+            if whole {
+                if done == 0 {
+                    self.misses = 0;
+                }
+                return Some(at + found.len());
+            }
+            if done == 0 {
+                self.misses += 1;
+            }
+            // A value that is not as long: from its end on, things may fit again.
+            let [span, rest @ ..] = spans else { return None };
+            let from = span.from.checked_sub(done).filter(|from| *from <= found.len())? + at;
+            let text = plain::<B>(bytes, from, 0);
+            scanned.keep_plain(span.field, text)?;
+            (at, done, spans) = (from + text.len(), span.end, rest);
+        }
     }
 }
 
@@ -277,9 +465,9 @@ impl Start {
     }
 }
 
-/// A number from its text.
+/// An integer of 16 digits at the most from its text.
 #[inline(always)]
-fn number(text: &str) -> Option<Value<'_>> {
+fn integer(text: &str) -> Option<u64> {
     let (mut integer, mut digits) = (0_u64, true);
     for byte in text.bytes() {
         let digit = byte.wrapping_sub(b'0');
@@ -287,13 +475,7 @@ fn number(text: &str) -> Option<Value<'_>> {
         integer = integer.wrapping_mul(10).wrapping_add(u64::from(digit));
     }
     let short = text.len() == 1 || (text.len() < 17 && !text.starts_with('0') && !text.is_empty());
-    if digits && short { Some(Value::Integer(text, integer)) } else { other_number(text) }
-}
-
-#[cold]
-#[inline(never)]
-fn other_number(text: &str) -> Option<Value<'_>> {
-    is_number(text).then_some(Value::Number(text))
+    (digits && short).then_some(integer)
 }
 
 /// A string from `from` with something at `at` that is not plain; and its length.
@@ -347,7 +529,7 @@ pub(crate) fn skip<B: Block>(bytes: &[u8], at: usize) -> Option<usize> {
 pub(crate) struct Fields<'f, 'a> {
     learned: &'f [Start],
     rest: std::slice::Iter<'f, Field<'a>>,
-    value: Option<Value<'a>>,
+    value: Option<&'f Value<'a>>,
 }
 
 impl<'f, 'a> Fields<'f, 'a> {
@@ -372,7 +554,7 @@ impl<'a> MapAccess<'a> for Fields<'_, 'a> {
     #[inline(always)]
     fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, Self::Error> {
         let Some(field) = self.rest.next() else { return Ok(None) };
-        self.value = Some(field.value);
+        self.value = Some(&field.value);
         let name = self.learned.get(usize::from(field.start)).map_or("", |start| &start.name);
         seed.deserialize(name.into_deserializer()).map(Some)
     }
@@ -385,7 +567,7 @@ impl<'a> MapAccess<'a> for Fields<'_, 'a> {
 
 impl<'a> Value<'a> {
     /// The general parser, on all but a plain text: no reader of anything else is ever shown one.
-    fn parser(self) -> Result<serde_json::Deserializer<serde_json::de::StrRead<'a>>, serde_json::Error> {
+    fn parser(&self) -> Result<serde_json::Deserializer<serde_json::de::StrRead<'a>>, serde_json::Error> {
         match self {
             Value::Text(_) => Err(de::Error::custom("expected no text")),
             Value::Escaped(json) | Value::Integer(json, _) | Value::Number(json) => {
@@ -401,7 +583,7 @@ macro_rules! methods {
         fn $method<V: Visitor<'a>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, Self::Error> {
             match self {
                 Value::Text(text) if $text => BorrowedStrDeserializer::new(text).$method($($argument,)* visitor),
-                Value::Integer(_, integer) if $integer => visitor.visit_u64(integer),
+                Value::Integer(_, integer) if $integer => visitor.visit_u64(*integer),
                 _ => self.parser()?.$method($($argument,)* visitor),
             }
         }
@@ -409,7 +591,7 @@ macro_rules! methods {
 }
 
 /// As `serde_json` does it on the text of the value; plain texts and integers are at hand.
-impl<'a> Deserializer<'a> for Value<'a> {
+impl<'a> Deserializer<'a> for &Value<'a> {
     type Error = serde_json::Error;
 
     methods! {

@@ -1,8 +1,11 @@
 //! `cargo xtask bench`: the core as WebAssembly, measured in Node, and the page in Chromium.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::run::{root, run as run_command, target_dir};
+use crate::setup::Tools;
 use crate::{setup, size};
 
 pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
@@ -14,19 +17,7 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
     let target = target_dir();
     let out = target.join("bench");
 
-    run_command(
-        tools
-            .command("cargo build -p rewound-bench --profile wasm-fast --target wasm32-unknown-unknown")
-            .env(setup::SIMD.0, setup::SIMD.1),
-        "The first error above says what is wrong.",
-    )?;
-    run_command(
-        tools
-            .command("wasm-bindgen --target nodejs --out-dir")
-            .arg(&out)
-            .arg(target.join("wasm32-unknown-unknown/wasm-fast/rewound_bench.wasm")),
-        "wasm-bindgen and the crate of that name must have the same version.",
-    )?;
+    module(&tools, "wasm-fast", &out)?;
     let module = out.join("rewound_bench_bg.wasm");
     run_command(tools.command("wasm-opt -O3").arg(&module).arg("-o").arg(&module), "")?;
     run_command(
@@ -46,5 +37,24 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
             .arg(target.join("bench.json"))
             .env("CHROMIUM", setup::chromium()?),
         "",
+    )
+}
+
+/// The WebAssembly side, with vectors, as a module for Node: `rewound_bench.js` in the folder `out`.
+pub(crate) fn module(tools: &Tools, profile: &str, out: &Path) -> Result<()> {
+    run_command(
+        tools
+            .command("cargo build --locked -p rewound-bench --target wasm32-unknown-unknown --profile")
+            .arg(profile)
+            .env(setup::SIMD.0, setup::SIMD.1),
+        "The first error above says what is wrong.",
+    )?;
+    let folder = if profile == "test" { "debug" } else { profile };
+    run_command(
+        tools
+            .command("wasm-bindgen --target nodejs --out-dir")
+            .arg(out)
+            .arg(target_dir().join("wasm32-unknown-unknown").join(folder).join("rewound_bench.wasm")),
+        "wasm-bindgen and the crate of that name must have the same version.",
     )
 }

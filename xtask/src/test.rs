@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use lexopt::{Arg, ValueExt};
 
 use crate::run::{command, root, run as run_command, run_reading, target_dir, time};
-use crate::{pkg, setup, size};
+use crate::{bench, pkg, setup, size};
 
 /// The packages that are built for this machine.
 const NATIVE: &str = "-p rewound-core -p rewound-derive -p rewound-dynamodb -p rewound -p xtask";
@@ -42,6 +42,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "Lints, WebAssembly", parts: &[Core, Pkg, Web], run: wasm_lints },
     Stage { name: "Documentation", parts: &[Core, Pkg, Web], run: documentation },
     Stage { name: "Tests of core, on DynamoDB, and of this tool", parts: &[Core], run: rust_tests },
+    Stage { name: "The replay with WebAssembly's vectors", parts: &[Core], run: vector_tests },
     Stage { name: "npm package", parts: &[Pkg], run: |_| pkg::build(&setup::wasm()?) },
     Stage { name: "Tests of the npm package", parts: &[Pkg], run: package_tests },
     Stage { name: "Playground", parts: &[Web], run: playground },
@@ -203,6 +204,18 @@ fn package_tests(run: &mut Run) -> Result<()> {
             .env("REWOUND_DYNAMODB", target_dir().join("debug/rewound-dynamodb"))
             .env("REWOUND_CONTRACT", contract)
             .env("CHROMIUM", setup::chromium()?),
+        "The failed tests are named above.",
+    )
+}
+
+/// No build for this machine has the vectors that a replay reads with in WebAssembly.
+fn vector_tests(run: &mut Run) -> Result<()> {
+    let (tools, out) = (setup::wasm()?, target_dir().join("vectors"));
+    bench::module(&tools, "test", &out)?;
+    run.tests(
+        tools
+            .command("node --test --test-reporter=spec xtask/bench/vectors.test.mjs")
+            .env("MODULE", out.join("rewound_bench.js")),
         "The failed tests are named above.",
     )
 }
