@@ -1,9 +1,10 @@
-// From the bytes of a stream to its state: the core, the library that it is compatible with, and
+// From the bytes of a stream to its state: the npm package, the library that it is compatible with, and
 // `JSON.parse` alone, in turns in one process, all on the same answers to a DynamoDB `Query`.
 import assert from "node:assert/strict";
 import { performance } from "node:perf_hooks";
 import { unmarshall } from "@aws-sdk/util-dynamodb";
 import { reduceEvents } from "@coderbyheart/aws-dynamodb-es-cqrs/aggregate";
+import { aggregate, defineAggregate } from "../../pkg/dist/node.js";
 import { median, say } from "./figures.mjs";
 
 const EVENTS = 200_000;
@@ -27,9 +28,54 @@ function peer(pages, reducer) {
   return reduceEvents(reducer)(events);
 }
 
+const account = aggregate("BankAccount");
+
+/** The same domain written in JavaScript, as one would for the package. */
+const inJavaScript = defineAggregate({
+  name: "BankAccount",
+  decide: () => [],
+  evolve(state, event) {
+    switch (event.eventName) {
+      case "AccountOpened":
+        return {
+          accountHolderId: event.accountHolderId,
+          balance: event.initialDeposit,
+          currency: event.currency,
+          status: "Active",
+          pendingTransfers: {},
+        };
+      case "MoneyDeposited":
+      case "TransferReceived":
+        return { ...state, balance: state.balance + event.amount };
+      case "MoneyWithdrawn":
+        return { ...state, balance: state.balance - event.amount };
+      case "AccountClosed":
+        return { ...state, status: "Closed" };
+      case "TransferInitiated": {
+        const { transferId, destinationAccountId, amount } = event;
+        const pending = {
+          ...state.pendingTransfers,
+          [transferId]: { destinationAccountId, amount },
+        };
+        return { ...state, balance: state.balance - amount, pendingTransfers: pending };
+      }
+      case "TransferCompleted": {
+        const { [event.transferId]: _, ...pendingTransfers } = state.pendingTransfers;
+        return { ...state, pendingTransfers };
+      }
+      case "TransferReversed": {
+        const { [event.transferId]: _, ...pendingTransfers } = state.pendingTransfers;
+        return { ...state, balance: state.balance + event.amount, pendingTransfers };
+      }
+      default:
+        throw new Error(`an unknown event: ${event.eventName}`);
+    }
+  },
+});
+
 /** How many times longer the others take than `replay`, and the milliseconds of all. */
 export function replayAgainstOthers(core, reduce) {
-  const { Bench, replay, replayThoroughly, bothWaysAgree } = core;
+  const { Bench, replayThoroughly, bothWaysAgree } = core;
   const whole = bothWaysAgree(DAMAGED);
   assert.ok(whole > 0 && whole < DAMAGED);
   const bench = new Bench(EVENTS, 42);
@@ -40,7 +86,8 @@ export function replayAgainstOthers(core, reduce) {
 
   const text = (state) => ({ ...JSON.parse(state) });
   const contenders = {
-    core: () => text(replay(pages)),
+    core: () => account.replay(pages),
+    domain: () => inJavaScript.replay(pages),
     thorough: () => text(replayThoroughly(pages)),
     parse: () => parse(pages).at(-1).Items.at(-1),
     parse_dropped: () => {
@@ -64,8 +111,9 @@ export function replayAgainstOthers(core, reduce) {
       results[name] = work();
       if (turn > 0) times[name].push(performance.now() - start);
     }
-    const { core, thorough, peer } = results;
+    const { core, domain, thorough, peer } = results;
     assert.deepEqual(core, thorough);
+    assert.deepEqual(domain, core);
     delete core.$meta.updatedAt; // the plain reducer does not keep it
     assert.deepEqual(core, peer);
     assert.equal(results.parse.aggregateVersion.N, String(core.$meta.version));
@@ -79,6 +127,7 @@ export function replayAgainstOthers(core, reduce) {
     replay_vs_json_parse: against("parse"),
     replay_vs_json_parse_dropped: against("parse_dropped"),
     replay_vs_thorough: against("thorough"),
+    replay_js_domain_vs_peer: median(times.peer.map((time, turn) => time / times.domain[turn])),
     replay_ms: median(times.core),
   };
 }

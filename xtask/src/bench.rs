@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::run::{root, run as run_command, target_dir};
 use crate::setup::Tools;
-use crate::{setup, size};
+use crate::{pkg, setup, size};
 
 pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
     if let Some(arg) = args.next()? {
@@ -17,6 +17,7 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
     let target = target_dir();
     let out = target.join("bench");
 
+    pkg::build(&tools)?;
     module(&tools, "wasm-fast", &out)?;
     let module = out.join("rewound_bench_bg.wasm");
     run_command(tools.command("wasm-opt -O3").arg(&module).arg("-o").arg(&module), "")?;

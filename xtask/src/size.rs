@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::pkg;
-use crate::run::{output, root, run as run_command};
+use crate::run::{output, root, run as run_command, target_dir};
 use crate::setup::{self, Tools};
 
 /// What is downloaded, and how large it may be.
@@ -39,7 +39,25 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
     let tools = setup::web()?;
     build(&tools)?;
     pkg::build(&tools)?;
-    check(&tools, ARTEFACTS.iter())
+    check(&tools, ARTEFACTS.iter())?;
+    beside(&tools)
+}
+
+/// The npm package, all of it, beside what does the same with the AWS SDK.
+fn beside(tools: &Tools) -> Result<()> {
+    setup::peer()?;
+    let bundle = |entry: &str| -> Result<Size> {
+        let out = target_dir().join(format!("bundle-{entry}.js"));
+        run_command(tools.command("node xtask/dynamodb/peer/bundle.mjs").arg(entry).arg(&out), "")?;
+        measure(tools, &out)
+    };
+    let (peer, script) = (bundle("peer")?, bundle("rewound")?);
+    let module = measure(tools, &the_file(&pkg::folder().join("dist"), "core", "_bg.wasm")?)?;
+    let (ours, theirs) = ((module.gzip + script.gzip) as f64 / 1000.0, peer.gzip as f64 / 1000.0);
+    println!(
+        "bundled, minified, gzip: the npm package {ours:.1}, the AWS SDK's client and the other library {theirs:.1}"
+    );
+    Ok(())
 }
 
 /// The playground as it is published, in `dist/`. Always asked of Trunk, since `trunk serve` writes
