@@ -361,11 +361,13 @@ impl<'de> Visitor<'de> for Reader<'_> {
                 "aggregateId" => ("aggregateId", &mut head.aggregate_id),
                 "actorId" => ("actorId", &mut head.actor_id),
                 "aggregateVersion" => {
-                    once(head.aggregate_version.replace(map.next_value()?), "aggregateVersion")?;
+                    let version = head_field(&mut map, "aggregateVersion", self.0)?;
+                    once(head.aggregate_version.replace(version), "aggregateVersion")?;
                     continue;
                 }
                 "schemaVersion" => {
-                    once(head.schema_version.replace(map.next_value()?), "schemaVersion")?;
+                    let version = head_field(&mut map, "schemaVersion", self.0)?;
+                    once(head.schema_version.replace(version), "schemaVersion")?;
                     continue;
                 }
                 key => {
@@ -373,7 +375,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
                     continue;
                 }
             };
-            let Borrowed(value) = map.next_value()?;
+            let Borrowed(value) = head_field(&mut map, place, self.0)?;
             once(text.replace(value), place)?;
         }
         Ok(head)
@@ -417,6 +419,14 @@ struct Sound<'p>(&'p mut String);
 /// What the names start with that `serde_json` takes for its own when it reads an object as a value: it
 /// would read another value, or none.
 const KEPT_BY_THE_PARSER: &str = "$serde_json::private::";
+
+fn head_field<'de, T: Deserialize<'de>, M: MapAccess<'de>>(
+    map: &mut M,
+    name: &str,
+    place: &mut String,
+) -> Result<T, M::Error> {
+    map.next_value().inspect_err(|_| *place = below("", name))
+}
 
 fn sound_field<'de, M: MapAccess<'de>>(map: &mut M, key: &str, place: &mut String) -> Result<(), M::Error> {
     let value = if key.starts_with(KEPT_BY_THE_PARSER) {
