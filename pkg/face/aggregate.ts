@@ -121,7 +121,7 @@ export interface Aggregate<
    *
    * @throws {ReduceError} naming the first event that cannot come next
    */
-  reduceEvents(events: Iterable<Event>, state?: Loaded<State> | null): Loaded<State> | null;
+  reduceEvents(events: Iterable<Envelope>, state?: Loaded<State> | null): Loaded<State> | null;
   /**
    * The state after all events of one stream, from bytes: answers to a DynamoDB `Query`, a file of a DynamoDB export,
    * lines of JSON, or a JSON array. A page is a whole text. Events are applied in the order of their versions, wherever
@@ -155,7 +155,7 @@ function made<State, Command extends { type: string }, Event extends { eventName
         commandId: fields.optionalText("commandId"),
         correlationId: fields.optionalText("correlationId"),
         causationId: fields.optionalText("causationId"),
-        random: [...(fields.optional<Uint8Array>("random", "object") ?? drawn())],
+        random: [...(fields.bytes("random") ?? drawn())],
       };
       fields.check();
       const from = stateToJson(state);
@@ -191,6 +191,9 @@ function stateToJson(state: unknown): string | undefined {
   return state === null || state === undefined ? undefined : toJson(state, wrong("state"));
 }
 
+/** The compiled domains that were asked for. */
+const compiled = new Map<string, Aggregate<any, any, any>>();
+
 /** Ten random bytes. */
 export const drawn = (): Uint8Array => crypto.getRandomValues(new Uint8Array(10));
 
@@ -209,10 +212,15 @@ export function aggregate<Name extends keyof Domains>(
   const fields = new Fields("aggregate", { name });
   const found = fields.text("name");
   fields.check();
-  return made(
-    found,
-    calling(() => Kind.find(found)),
-  );
+  let known = compiled.get(found);
+  if (!known) {
+    known = made(
+      found,
+      calling(() => Kind.find(found)),
+    );
+    compiled.set(found, known);
+  }
+  return known;
 }
 
 /** What a domain's `decide` may know beside state and command. */
@@ -251,9 +259,10 @@ export interface Definition<
   /** The state after an event. It repeats no rule: what happened, happened. */
   evolve(state: State | undefined, event: AggregateEvent<Event>): State;
   /**
-   * Says which reducer this is. Rows that another one wrote are replayed from their events until they were rewritten.
-   * Where it is absent, the source of `evolve` says it: give a text of your own where a build step changes that, or where
-   * `evolve` calls what may change.
+   * Says which reducer this is: a text of your own, to be changed whenever states of the same events would change. Rows
+   * that another reducer wrote are replayed from their events until they are rewritten (`DynamoStore.rebuild`). Where it
+   * is absent, the source of `evolve` says it; in production, where a build step may change that source and `evolve`
+   * calls other functions, give one.
    */
   revision?: string;
 }
@@ -282,6 +291,10 @@ export function defineAggregate<
   const evolve = fields.required<Definition<State, Command, Event>["evolve"]>("evolve", "function");
   const revision = fields.optionalText("revision");
   fields.check();
+  if (revision === undefined && `${evolve}`.includes("[native code]")) {
+    const message = "it is missing: the source of this `evolve` does not say which reducer it is";
+    throw wrong("definition")([{ pointer: "/revision", message }]);
+  }
 
   const hooks = {
     decide(state: string | undefined, command: string, context: string): string {
@@ -290,6 +303,7 @@ export function defineAggregate<
       return decided(name, fields.type, () => decide(from, fields, JSON.parse(context)));
     },
     fold(state: string | undefined, events: string): string {
+      remember(undefined);
       let now = state === undefined ? undefined : (JSON.parse(state) as State);
       const list = JSON.parse(events) as AggregateEvent<Event>[];
       let index = 0;
@@ -327,17 +341,18 @@ const saying = (thrown: unknown): string =>
 
 /** What a domain's `decide` came to, as the core reads it. */
 function decided(name: string, type: string, decide: () => unknown): string {
+  remember(undefined);
   const failed = (what: string) => JSON.stringify({ failed: `${name}.decide(${type}) ${what}` });
   let answer: unknown;
   try {
     answer = decide();
   } catch (thrown) {
+    remember(thrown);
     if (thrown instanceof RejectedError) {
       return JSON.stringify({ rejected: { code: thrown.code, message: thrown.message } });
     }
     if (thrown instanceof InvalidCommandError) return JSON.stringify({ invalid: thrown.issues });
     if (thrown instanceof NotFoundError) return '"missing"';
-    remember(thrown);
     return failed(`threw ${saying(thrown)}`);
   }
   if (isPlain(answer) && typeof (answer as { then?: unknown }).then === "function") {

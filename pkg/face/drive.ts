@@ -45,28 +45,36 @@ interface Answer {
 }
 
 /**
- * Drives something to its end; gives what it came to.
+ * Drives something to its end; gives what it came to. `seen` is called after each step.
  *
  * @internal
  */
-export async function drive<T>(transport: Transport, start: () => Run): Promise<T> {
+export async function drive<T>(
+  transport: Transport,
+  start: () => Run,
+  seen?: (run: Run) => void,
+): Promise<T> {
   const run = calling(start);
   try {
     let answer: Answer | undefined;
     let [signed, correction] = clock(transport);
     let found: number | undefined;
+    let isFirst = true;
     for (;;) {
       const [time, bits, now] = [signed, transport.random(), answer];
-      const todo: Todo = calling(() => run.next(time, bits, now?.head, now?.body), now?.failure);
+      const next = (): Todo => run.next(time, bits, now?.head, now?.body);
+      const todo = calling(next, now?.failure);
       if (run.correction !== found) {
         // Of several requests that were refused at once, each finds the same.
         found = run.correction;
         transport.correction = correction + (found ?? 0);
       }
+      seen?.(run);
       if (todo.done !== undefined) return JSON.parse(todo.done) as T;
       if (!todo.send) await new Promise((done) => setTimeout(done, todo.wait ?? 0));
       [signed, correction] = clock(transport);
-      answer = todo.send && (await send(transport, todo.send, signed));
+      answer = todo.send && (await send(transport, todo.send, signed, isFirst));
+      if (todo.send) isFirst = false;
     }
   } finally {
     run.free();
@@ -83,9 +91,17 @@ async function send(
   { url, signer, credentials, fetch, timeout }: Transport,
   { target, body }: { target: string; body: string },
   signed: number,
+  isFirst: boolean,
 ): Promise<Answer> {
+  let parts: string[];
+  try {
+    parts = signer.sign(await key(credentials), target, body, signed);
+  } catch (failure) {
+    // Where something was sent before, what became of that is the core's to tell.
+    if (isFirst) throw failure;
+    return { failure };
+  }
   const headers = new Headers();
-  const parts = signer.sign(await key(credentials), target, body, signed);
   for (let index = 0; index + 1 < parts.length; index += 2)
     headers.set(parts[index]!, parts[index + 1]!);
   try {

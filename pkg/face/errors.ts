@@ -193,23 +193,38 @@ interface Thrown {
   uncertain?: boolean;
 }
 
-/** The error that something thrown is. */
-export function asError(thrown: unknown, options?: ErrorOptions): unknown {
-  if (typeof thrown !== "object" || thrown === null || thrown instanceof Error) return thrown;
+/** The error that something thrown is. `cause` is what a domain's own function threw last, or what kept an answer away. */
+export function asError(thrown: unknown, cause?: unknown): unknown {
+  if (thrown instanceof Error) {
+    // What wasm-bindgen says of an object that was freed.
+    const isFreed = /null pointer passed to rust/.test(thrown.message);
+    return isFreed
+      ? new RewoundError("it was freed: it cannot be used any more", { cause: thrown })
+      : thrown;
+  }
+  if (typeof thrown !== "object" || thrown === null) return thrown;
   const of = thrown as Thrown;
+  const options = cause === undefined ? undefined : { cause };
   switch (of.kind) {
+    // A domain's own error stays the very object that it is.
     case "InvalidCommandError":
-      return new InvalidCommandError(of.issues ?? [], options);
+      return cause instanceof InvalidCommandError
+        ? cause
+        : new InvalidCommandError(of.issues ?? []);
+    case "RejectedError": {
+      const isOwn = cause instanceof RejectedError && cause.code === of.code;
+      return isOwn ? cause : new RejectedError(of.code ?? "", of.message);
+    }
+    case "NotFoundError": {
+      const isOwn = cause instanceof NotFoundError && cause.message !== new NotFoundError().message;
+      return isOwn ? cause : new NotFoundError(of.message, of);
+    }
     case "InvalidDataError":
-      return new InvalidDataError(of.message, of.issues ?? [], of, options);
-    case "RejectedError":
-      return new RejectedError(of.code ?? "", of.message, options);
+      return new InvalidDataError(of.message, of.issues ?? [], of);
     case "ConflictError":
-      return new ConflictError(of.message, { ...of, expected: of.expected ?? 0 }, options);
+      return new ConflictError(of.message, { ...of, expected: of.expected ?? 0 });
     case "KeyReusedError":
-      return new KeyReusedError(of.message, of.key ?? "", options);
-    case "NotFoundError":
-      return new NotFoundError(of.message, of, options);
+      return new KeyReusedError(of.message, of.key ?? "");
     case "ReduceError": {
       const { version = 0, aggregateId = "", eventId = "", eventName = "", page, line } = of;
       return new ReduceError(
@@ -241,7 +256,7 @@ export function calling<T>(call: () => T, before?: unknown): T {
   try {
     return call();
   } catch (thrown) {
-    throw asError(thrown, cause === undefined ? undefined : { cause });
+    throw asError(thrown, cause);
   } finally {
     cause = undefined;
   }

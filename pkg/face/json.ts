@@ -23,6 +23,10 @@ function look(value: unknown, path: string, above: object[], issues: Issue[]): v
       return;
     case "number":
       if (!Number.isFinite(value)) found(`expected a number, found ${value}`);
+      // What is not exact is not what somebody counted, and comes back with other digits.
+      else if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
+        found(`expected an integer up to 2^53 − 1, found ${value}: pass a text`);
+      }
       return;
     case "bigint":
       found(`expected a value that JSON holds, found the bigint ${value}: pass a number or a text`);
@@ -37,6 +41,10 @@ function look(value: unknown, path: string, above: object[], issues: Issue[]): v
   }
   if (value === null) return;
   const object = value as object;
+  if (object instanceof Date && Number.isNaN(object.getTime())) {
+    found("expected a date, found an invalid one");
+    return;
+  }
   if ("toJSON" in object && typeof object.toJSON === "function") {
     return look(object.toJSON(""), path, above, issues);
   }
@@ -50,7 +58,10 @@ function look(value: unknown, path: string, above: object[], issues: Issue[]): v
   }
   const inside = [...above, object];
   if (Array.isArray(object)) {
-    object.forEach((item, index) => look(item, below(path, String(index)), inside, issues));
+    // By index, since a hole would be skipped: JSON makes null of it.
+    for (let index = 0; index < object.length; index += 1) {
+      look(object[index], below(path, String(index)), inside, issues);
+    }
     return;
   }
   const kind = Object.prototype.toString.call(object);
@@ -92,21 +103,13 @@ export const wrong =
       issues,
     );
 
-/** Many events as JSON: what JSON would change in silence is found by the core, since no event can hold it. */
+/** Many events as JSON. */
 export function eventsToJson(events: unknown): string {
   const fail = wrong("events");
   if (!Array.isArray(events)) {
     throw fail([{ pointer: "", message: `expected an array of events, found ${kindOf(events)}` }]);
   }
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(events);
-  } catch {
-    // A cycle or a bigint: the careful way says where.
-  }
-  // Half a character is written as an escape, and nothing else that begins so is.
-  if (text === undefined || /\\u[dD][89a-fA-F]/.test(text)) return toJson(events, fail);
-  return text;
+  return toJson(events, fail);
 }
 
 /** What something is, for messages. */
@@ -124,6 +127,7 @@ export class Fields {
   readonly #given: Record<string, unknown>;
   readonly #issues: Issue[] = [];
   readonly #what: string;
+  readonly #asked = new Set<string>();
 
   constructor(what: string, given: unknown) {
     this.#what = what;
@@ -136,9 +140,14 @@ export class Fields {
     this.#issues.push({ pointer, message });
   }
 
+  #ask(name: string): unknown {
+    this.#asked.add(name);
+    return this.#given[name];
+  }
+
   /** A text of one character at least. */
   text(name: string): string {
-    const value = this.#given[name];
+    const value = this.#ask(name);
     if (typeof value !== "string" || value === "") {
       this.#wrong(`/${name}`, `expected a text that is not empty, found ${kindOf(value)}`);
       return "";
@@ -148,11 +157,11 @@ export class Fields {
   }
 
   optionalText(name: string): string | undefined {
-    return this.#given[name] === undefined ? undefined : this.text(name);
+    return this.#ask(name) === undefined ? undefined : this.text(name);
   }
 
   integer(name: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
-    const value = this.#given[name];
+    const value = this.#ask(name);
     if (!Number.isSafeInteger(value) || (value as number) < least || (value as number) > most) {
       this.#wrong(
         `/${name}`,
@@ -164,12 +173,12 @@ export class Fields {
   }
 
   optionalInteger(name: string, least: number, most?: number): number | undefined {
-    return this.#given[name] === undefined ? undefined : this.integer(name, least, most);
+    return this.#ask(name) === undefined ? undefined : this.integer(name, least, most);
   }
 
   /** Something of a type that `typeof` names, or nothing. */
   optional<T>(name: string, type: "function" | "object"): T | undefined {
-    const value = this.#given[name];
+    const value = this.#ask(name);
     if (value === undefined) return undefined;
     if (typeof value !== type || value === null) {
       this.#wrong(
@@ -182,12 +191,25 @@ export class Fields {
   }
 
   required<T>(name: string, type: "function" | "object"): T {
-    if (this.#given[name] === undefined) this.#wrong(`/${name}`, "it is missing");
+    if (this.#ask(name) === undefined) this.#wrong(`/${name}`, "it is missing");
     return this.optional<T>(name, type) as T;
   }
 
-  /** Throws where anything was wrong. */
+  /** Ten bytes or more, or nothing. */
+  bytes(name: string): Uint8Array | undefined {
+    const value = this.#ask(name);
+    if (value === undefined || (value instanceof Uint8Array && value.length >= 10)) return value;
+    this.#wrong(`/${name}`, `expected a Uint8Array of ten bytes, found ${kindOf(value)}`);
+    return undefined;
+  }
+
+  /** Throws where anything was wrong, and where something was given that nobody asked for: a name with a typo. */
   check(): void {
+    for (const name of Object.keys(this.#given)) {
+      const known = [...this.#asked].join(", ");
+      if (!this.#asked.has(name))
+        this.#wrong(`/${name}`, `there is no such field; there are: ${known}`);
+    }
     if (this.#issues.length > 0) throw wrong(this.#what)(this.#issues);
   }
 }

@@ -132,6 +132,7 @@ function place(options: EventsOptions = {}): {
     fields.check();
     return { after, cursor: undefined, limit };
   }
+  fields.text("after");
   fields.check();
   const [, version, cursor] = /^(\d{1,16})\.(.*)$/s.exec(options.after) ?? [];
   if (version === undefined) {
@@ -235,8 +236,10 @@ export interface DynamoStoreOptions {
 export class DynamoStore implements Store {
   readonly #dynamo: Dynamo;
   readonly #transport: Transport;
-  /** Which reducer wrote the rows of a kind, asked once. */
-  readonly #reducers = new Map<Kind, Promise<void>>();
+  /** Which reducer wrote the rows of a kind: asked at the start, and then once a minute. */
+  readonly #reducers = new Map<string, { asked: Promise<void>; at: number }>();
+  /** The last command on its way to each aggregate: those of one store wait in line instead of racing. */
+  readonly #last = new Map<string, Promise<unknown>>();
 
   constructor(options: DynamoStoreOptions) {
     const fields = new Fields("options", options);
@@ -249,7 +252,7 @@ export class DynamoStore implements Store {
     const now = fields.optional<() => number>("now", "function") ?? Date.now;
     const random = fields.optional<() => Uint8Array>("random", "function") ?? drawn;
     const cache = fields.optionalInteger("cache", 0) ?? 1_000;
-    const timeout = fields.optionalInteger("timeout", 1) ?? 10_000;
+    const timeout = fields.optionalInteger("timeout", 1, 2 ** 31 - 1) ?? 10_000;
     fields.required("tables", "object");
     fields.check();
 
@@ -293,8 +296,10 @@ export class DynamoStore implements Store {
   ): Promise<Executed<State, Event>> {
     const kind = kindOfAggregate(aggregate);
     const [to, json, sent] = [text("id", id), commandToJson(command), order(options)];
-    await this.#ready(kind);
-    return drive(this.#transport, () => this.#dynamo.execute(kind, to, json, sent));
+    return this.#inLine(`${aggregate.name}/${to}`, async () => {
+      await this.#ready(kind);
+      return drive(this.#transport, () => this.#dynamo.execute(kind, to, json, sent));
+    });
   }
 
   async load<State, Command extends { type: string }, Event extends { eventName: string }>(
@@ -327,17 +332,32 @@ export class DynamoStore implements Store {
     await drive(this.#transport, () => this.#dynamo.tables());
   }
 
-  /** Asks once which reducer wrote the rows: those of another are replayed from their events. */
+  /** Asks which reducer wrote the rows: those of another are replayed from their events. */
   #ready(kind: Kind): Promise<void> {
-    let asked = this.#reducers.get(kind);
-    if (!asked) {
-      asked = drive<string>(this.#transport, () => this.#dynamo.reducer(kind)).then((reducer) =>
-        this.#dynamo.trust(kind, reducer),
-      );
-      // Where nobody could be asked, the next command asks again.
-      asked.catch(() => this.#reducers.delete(kind));
-      this.#reducers.set(kind, asked);
-    }
+    const reducer = kind.fingerprint();
+    const known = this.#reducers.get(reducer);
+    if (known && performance.now() - known.at < RECHECK) return known.asked;
+    const asked = drive<string | null>(this.#transport, () => this.#dynamo.reducer(kind)).then(
+      (found) => this.#dynamo.trust(kind, found ?? ""),
+    );
+    this.#reducers.set(reducer, { asked, at: performance.now() });
+    // Where nobody could be asked, the next command asks again.
+    asked.catch(() => this.#reducers.delete(reducer));
     return asked;
   }
+
+  /** Does something behind what is on its way to the same aggregate. */
+  #inLine<T>(aggregate: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#last.get(aggregate) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    this.#last.set(aggregate, mine);
+    const leave = () => {
+      if (this.#last.get(aggregate) === mine) this.#last.delete(aggregate);
+    };
+    mine.then(leave, leave);
+    return mine;
+  }
 }
+
+/** The milliseconds after which it is asked again who wrote the rows: another program may have begun to. */
+const RECHECK = 60_000;

@@ -27,10 +27,12 @@ let db;
 before(async () => (db = await dynamodb()));
 after(() => db.stop());
 
+/** Where the emulator is, and who may use it. */
+const where = () => ({ endpoint: db.endpoint, region: db.region, credentials: db.credentials });
+
 /** A store on new tables. `more` are options of its own. */
 async function store(prefix, more = {}) {
-  const { endpoint, region, credentials } = db;
-  const made = new DynamoStore({ endpoint, region, credentials, tables: tables(prefix), ...more });
+  const made = new DynamoStore({ ...where(), tables: tables(prefix), ...more });
   await made.createTables();
   return made;
 }
@@ -267,7 +269,7 @@ test("a clock that is hours off is corrected, and mints rising ids", async () =>
   for (const off of [-7_200_000, 7_200_000]) {
     const watched = meddling(() => {});
     const made = new DynamoStore({
-      ...db,
+      ...where(),
       tables: tables("clock"),
       fetch: watched.fetch,
       now: () => Date.now() + off,
@@ -287,7 +289,7 @@ test("a wrong secret is told and not sent again", async () => {
   const watched = meddling(() => {});
   const credentials = { ...db.credentials, secretAccessKey: "wrong" };
   const made = new DynamoStore({
-    ...db,
+    ...where(),
     credentials,
     tables: tables("secret"),
     fetch: watched.fetch,
@@ -306,14 +308,14 @@ test("a wrong secret is told and not sent again", async () => {
   await later.execute(account, "a", open, ada);
   assert.ok(asked.length > 2);
   const none = new DynamoStore({
-    ...db,
+    ...where(),
     tables: tables("secret"),
     credentials: () => Promise.reject(new Error("no role")),
   });
   const without = await thrown(() => none.load(account, "a"));
   assert.ok(without instanceof StoreError && without.cause.message === "no role");
   const half = new DynamoStore({
-    ...db,
+    ...where(),
     tables: tables("secret"),
     credentials: () => ({ accessKeyId: "A" }),
   });
