@@ -2,7 +2,8 @@
 
 use crate::{
     error::{Result, any, data, reduce, replay},
-    json::{self, envelopes, given, held, snapshot},
+    js::{field, text},
+    json::{self, envelopes, held, snapshot},
 };
 use js_sys::Uint8Array;
 use rewound_core::{
@@ -52,19 +53,6 @@ pub struct Kind {
     is_compiled: bool,
 }
 
-/// Who sends a command, when, and to what.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Sent {
-    id: String,
-    actor_id: String,
-    now: f64,
-    random: Vec<u8>,
-    command_id: Option<String>,
-    correlation_id: Option<String>,
-    causation_id: Option<String>,
-}
-
 #[wasm_bindgen]
 impl Kind {
     /// The compiled domain of that name.
@@ -96,15 +84,20 @@ impl Kind {
         json!({ "commands": commands, "events": events, "state": self.domain.state() }).to_string()
     }
 
-    /// The events with which a state answers a command, as a JSON array.
+    /// The events with which a state answers a command, as a JSON array. `sent` says who sends it, when, with which
+    /// random bytes, and to which id.
     pub fn decide(&self, state: Option<String>, command: &str, sent: JsValue) -> Result<String> {
-        let sent: Sent = given(sent)?;
+        let id = text(&sent, "id").unwrap_or_default();
+        let by = Sender {
+            now: field(&sent, "now").as_f64().unwrap_or_default() as Millis,
+            random: random(&Uint8Array::new(&field(&sent, "random")).to_vec()),
+            ..sender(&sent)
+        };
         let command = self::command(command)?;
         let instance = match state {
-            None => self.domain.start(&sent.id),
-            Some(text) => self.resume(&snapshot(self.domain, &text)?, Some(&sent.id))?,
+            None => self.domain.start(&id),
+            Some(text) => self.resume(&snapshot(self.domain, &text)?, Some(&id))?,
         };
-        let by = sent.sender();
         let events = decide(self.domain, instance.as_ref(), &command, &by).map_err(any)?;
         held("", json::events(&events))
     }
@@ -117,7 +110,7 @@ impl Kind {
             (None, Some(first)) => self.domain.start(first.aggregate_id()),
             (None, None) => return Ok(None),
         };
-        let instance = instance.apply_all(&events).map_err(|error| JsValue::from(reduce(&error)))?;
+        let instance = instance.apply_all(&events).map_err(|error| reduce(&error))?;
         instance.snapshot().as_ref().map(json::state).transpose()
     }
 
@@ -156,23 +149,29 @@ pub(crate) fn random(bytes: &[u8]) -> u128 {
     bytes.iter().take(10).fold(0, |bits, byte| bits << 8 | u128::from(*byte))
 }
 
-impl Sent {
-    fn sender(self) -> Sender {
-        let Self { actor_id, now, random, command_id, correlation_id, causation_id, .. } = self;
-        let trace = Trace { command_id, correlation_id, causation_id };
-        Sender { actor: actor_id, trace, now: now as Millis, random: self::random(&random) }
-    }
+/// Who sends a command, and what caused it.
+pub(crate) fn sender(sent: &JsValue) -> Sender {
+    let trace = Trace {
+        command_id: text(sent, "commandId"),
+        correlation_id: text(sent, "correlationId"),
+        causation_id: text(sent, "causationId"),
+    };
+    Sender { actor: text(sent, "actorId").unwrap_or_default(), trace, ..Sender::default() }
 }
 
 /// A domain written in JavaScript.
-#[derive(Debug)]
 struct Defined {
     of: Rc<Of>,
     state: Value,
 }
 
+impl fmt::Debug for Defined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.of.name)
+    }
+}
+
 /// What an aggregate needs of its domain.
-#[derive(Debug)]
 struct Of {
     name: Text,
     fingerprint: u64,
@@ -232,7 +231,7 @@ struct Aggregate {
 
 impl fmt::Debug for Aggregate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{} {:?}", self.of.name, self.id, self.now)
+        write!(f, "{}/{}", self.of.name, self.id)
     }
 }
 
@@ -260,7 +259,7 @@ enum Decided {
 }
 
 fn thrown(error: &JsValue) -> String {
-    format!("a hook threw: {error:?}")
+    format!("a hook threw: {}", text(error, "message").unwrap_or_default())
 }
 
 impl Aggregate {

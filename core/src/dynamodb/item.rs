@@ -5,7 +5,7 @@
 
 use crate::{
     error::Issue,
-    value::{Object, below},
+    value::{self, Object, below},
 };
 use serde_json::{Value, json};
 
@@ -62,19 +62,11 @@ pub fn attribute(path: &str, value: &Value) -> Result<Value, Issue> {
     })
 }
 
-/// A JSON number's digits, without zeros at either end, and the power of ten of the first of them. Nothing for
-/// zero.
+/// How many significant digits a JSON number has, and the power of ten of the first of them. Nothing for zero.
 fn digits(number: &str) -> Option<(usize, i64)> {
-    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-    // An exponent of more digits than this is out of every range, whatever its sign.
-    let exponent: i64 =
-        exponent.parse().unwrap_or(if exponent.starts_with('-') { -1_000_000 } else { 1_000_000 });
-    let mantissa = mantissa.trim_start_matches('-');
-    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let all: Vec<u8> = whole.bytes().chain(part.bytes()).collect();
-    let first = all.iter().position(|digit| *digit != b'0')?;
-    let last = all.iter().rposition(|digit| *digit != b'0')?;
-    Some((last - first + 1, exponent.saturating_add(whole.len() as i64 - 1 - first as i64)))
+    let (_, digits, power) = value::digits(number);
+    let behind = digits.len().checked_sub(1)?;
+    Some((digits.len(), power.saturating_add(behind as i64)))
 }
 
 fn fits(number: &str) -> bool {
