@@ -10,12 +10,13 @@ use crate::{
     error::Issue,
     event::{Event, Interner},
     gzip::Gunzip,
+    order::{Map, sort_by_key},
     time::Millis,
     timeline::Timeline,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::{cmp::Reverse, collections::BTreeMap, fmt, mem};
+use std::{fmt, mem};
 
 /// The most bytes that a log may have once it is decompressed: 2 GiB. A small file that decompresses to
 /// more is refused before it fills the memory.
@@ -37,8 +38,7 @@ pub const MAX_PROBLEMS: usize = 1_000;
 /// ```
 #[derive(Debug, Default)]
 pub struct EventLog {
-    streams: Vec<Stream>,
-    by_id: BTreeMap<String, usize>,
+    streams: Map<Stream>,
     problems: Vec<LineProblem>,
 }
 
@@ -70,12 +70,12 @@ impl EventLog {
 
     /// The streams, in the order in which they first appear. None is empty.
     pub fn streams(&self) -> &[Stream] {
-        &self.streams
+        self.streams.values()
     }
 
     /// The stream of an aggregate.
     pub fn stream(&self, aggregate_id: &str) -> Option<&Stream> {
-        self.streams.get(*self.by_id.get(aggregate_id)?)
+        self.streams.get(aggregate_id)
     }
 
     /// What was wrong, in the order of the lines: all of it, or [`MAX_PROBLEMS`] and that there is more.
@@ -85,12 +85,12 @@ impl EventLog {
 
     /// How many events the log holds.
     pub fn len(&self) -> usize {
-        self.streams.iter().map(|stream| stream.lines.len()).sum()
+        self.streams().iter().map(|stream| stream.lines.len()).sum()
     }
 
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
-        self.streams.is_empty()
+        self.streams().is_empty()
     }
 
     /// The timeline of an aggregate, replayed by its compiled domain or by the generic one.
@@ -100,8 +100,10 @@ impl EventLog {
 
     /// The events as lines of JSON, in the order in which they came in, each the very text that it was.
     pub fn to_ndjson(&self) -> String {
-        let mut lines: Vec<&(u32, Event)> = self.streams.iter().flat_map(|stream| &stream.lines).collect();
-        lines.sort_by_key(|(line, event)| (*line, event.version()));
+        let mut lines: Vec<&(u32, Event)> = self.streams().iter().flat_map(|stream| &stream.lines).collect();
+        // A line that holds several events has them in the order of their versions.
+        sort_by_key(&mut lines, |(_, event)| event.version());
+        sort_by_key(&mut lines, |(line, _)| u64::from(*line));
         lines.iter().fold(String::new(), |text, (_, event)| text + event.as_json() + "\n")
     }
 }
@@ -283,13 +285,12 @@ impl Import {
     pub fn finish(mut self) -> EventLog {
         self.end();
         let Self { mut log, .. } = self;
-        for stream in &mut log.streams {
+        for stream in log.streams.values_mut() {
             stream.put_in_order(&mut log.problems);
         }
-        let told = log.problems.len().min(MAX_PROBLEMS);
-        if let Some(told) = log.problems.get_mut(..told) {
-            told.sort_by_key(|problem| problem.line);
-        }
+        let more = log.problems.split_off(log.problems.len().min(MAX_PROBLEMS));
+        sort_by_key(&mut log.problems, |problem| problem.line.into());
+        log.problems.extend(more);
         log
     }
 
@@ -400,13 +401,9 @@ impl Import {
         if let Some(events) = &mut self.strict {
             return events.push((line, event));
         }
-        let log = &mut self.log;
-        match log.by_id.get(event.aggregate_id()).and_then(|index| log.streams.get_mut(*index)) {
-            Some(stream) => stream.lines.push((line, event)),
-            None => {
-                log.by_id.insert(event.aggregate_id().to_owned(), log.streams.len());
-                log.streams.push(Stream { lines: vec![(line, event)], whole: 0 });
-            }
+        let new = || Stream { lines: Vec::new(), whole: 0 };
+        if let Some(stream) = self.log.streams.entry(event.aggregate_id(), new) {
+            stream.lines.push((line, event));
         }
     }
 }
@@ -496,13 +493,14 @@ fn tell(problems: &mut Vec<LineProblem>, line: u32, message: String) {
 impl Stream {
     /// The kind that most of its events name: one damaged line must not decide it.
     fn kind(&self) -> String {
-        // How often each is named, and where first: of equals, the one that came first is taken.
-        let mut counts: BTreeMap<&str, (usize, Reverse<usize>)> = BTreeMap::new();
-        for (index, event) in self.events().enumerate() {
-            counts.entry(event.aggregate()).or_insert((0, Reverse(index))).0 += 1;
+        let mut counts = Map::default();
+        for event in self.events() {
+            let count = counts.entry(event.aggregate(), || (event.aggregate(), 0));
+            count.into_iter().for_each(|(_, count)| *count += 1);
         }
-        let most = counts.into_iter().max_by_key(|(_, rank)| *rank);
-        most.map_or_else(String::new, |(name, _)| name.to_owned())
+        // Of equals, the one that came first is taken.
+        let most = counts.values().iter().rev().max_by_key(|(_, count)| *count);
+        most.map_or_else(String::new, |(name, _)| (*name).to_owned())
     }
 
     fn put_in_order(&mut self, problems: &mut Vec<LineProblem>) {
@@ -517,7 +515,7 @@ impl Stream {
             }
             same
         });
-        self.lines.sort_by_key(|(_, event)| event.version());
+        sort_by_key(&mut self.lines, |(_, event)| event.version());
         let mut kept: Vec<(u32, Event)> = Vec::with_capacity(self.lines.len());
         let mut whole = None;
         for (line, event) in mem::take(&mut self.lines) {

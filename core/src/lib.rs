@@ -60,6 +60,7 @@ pub mod event;
 mod gzip;
 pub mod import;
 pub mod number;
+mod order;
 pub mod projection;
 pub mod read;
 #[cfg(feature = "replay")]

@@ -4,7 +4,7 @@
 //! goes out again. What JavaScript could not hold is found by [`unsafe_number`], and only a shell that
 //! has to make a JavaScript number of it needs to ask.
 
-use crate::number::MAX_SAFE;
+use crate::{number::MAX_SAFE, order::Map};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -102,9 +102,21 @@ pub fn below(path: &str, key: &str) -> String {
 /// assert_eq!(canonical(&json!({"b": 1, "a": [true]})), r#"{"a":[true],"b":1}"#);
 /// ```
 pub fn canonical(value: &Value) -> String {
-    let mut sorted = value.clone();
-    sorted.sort_all_objects();
-    sorted.to_string()
+    sorted(value).to_string()
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Object(fields) => {
+            let mut order = Map::default();
+            for (name, value) in fields {
+                order.entry(name, || value);
+            }
+            order.iter().map(|(name, value)| (name.to_string(), sorted(value))).collect()
+        }
+        other => other.clone(),
+    }
 }
 
 /// The SHA-256 of a value's [`canonical`] text, in lower-case hexadecimal (64 digits).

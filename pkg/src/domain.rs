@@ -18,7 +18,6 @@ use rewound_core::{
     upcast::Upcaster,
     value::Object,
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{fmt, rc::Rc};
 use wasm_bindgen::prelude::*;
@@ -235,27 +234,18 @@ impl fmt::Debug for Aggregate {
     }
 }
 
-/// What [`Hooks::fold`] gives.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Folded<'a> {
-    #[serde(borrow)]
-    State(&'a serde_json::value::RawValue),
-    Failed {
-        index: usize,
-        message: String,
-    },
+/// What a hook gives: `name` alone, or `{name: value}`.
+fn answer(text: &str) -> std::result::Result<(String, Value), String> {
+    match serde_json::from_str(text).map_err(|error| error.to_string())? {
+        Value::String(name) => Ok((name, Value::Null)),
+        Value::Object(fields) => Ok(fields.into_iter().next().unwrap_or_default()),
+        other => Err(format!("a hook gave {other}")),
+    }
 }
 
-/// What [`Hooks::decide`] gives.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Decided {
-    Events(Vec<Object>),
-    Rejected(Rejection),
-    Invalid(Vec<Issue>),
-    Missing,
-    Failed(String),
+/// A text in what a hook gives.
+fn said(value: &Value, name: &str) -> String {
+    value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn thrown(error: &JsValue) -> String {
@@ -271,15 +261,18 @@ impl Aggregate {
         let state = self.now.as_ref().map(|(_, state)| state.as_str());
         let text =
             self.of.hooks.fold(state, &json::events(events)).map_err(|error| failed(0, thrown(&error)))?;
-        let state = match serde_json::from_str(&text) {
-            Ok(Folded::State(state)) => state.get().to_owned(),
-            Ok(Folded::Failed { index, message }) => return Err(failed(index, message)),
-            Err(error) => return Err(failed(0, error.to_string())),
+        let (name, state) = answer(&text).map_err(|error| failed(0, error))?;
+        if name == "failed" {
+            let index = state.get("index").and_then(Value::as_u64).unwrap_or_default();
+            return Err(failed(index as usize, said(&state, "message")));
+        }
+        let Value::Object(object) = &state else {
+            let start: String = state.to_string().chars().take(40).collect();
+            return Err(failed(
+                events.len() - 1,
+                format!("`evolve` has to give an object, and gave {start}"),
+            ));
         };
-        let object = serde_json::from_str::<Object>(&state).map_err(|_| {
-            let start: String = state.chars().take(40).collect();
-            failed(events.len() - 1, format!("`evolve` has to give an object, and gave {start}"))
-        })?;
         if let Some(name) = RESERVED_IN_ROWS.iter().find(|name| object.contains_key(**name)) {
             let message =
                 format!("`evolve` gave a state with the field {name}, which every row has: it is reserved");
@@ -291,8 +284,25 @@ impl Aggregate {
             actor: last.actor().into(),
             updated_at: Some(last.time()),
         };
-        self.now = Some((meta, state));
+        self.now = Some((meta, state.to_string()));
         Ok(self)
+    }
+
+    /// An event that `decide` gave.
+    fn draft(&self, command: &Command, index: usize, event: Value) -> std::result::Result<Draft, Error> {
+        let nonsense = |what: &str| {
+            let (aggregate, command) = (&self.of.name, &command.name);
+            Err(Error::Domain(format!("{aggregate}.decide({command}): the event at /{index} {what}")))
+        };
+        let Value::Object(mut fields) = event else { return nonsense("is no object") };
+        let name = match fields.shift_remove("eventName") {
+            Some(Value::String(name)) if !name.is_empty() => name,
+            _ => return nonsense("has no `eventName`"),
+        };
+        match RESERVED.iter().find(|name| fields.contains_key(**name)) {
+            Some(name) => nonsense(&format!("has the field {name}, which is the envelope's")),
+            None => Ok(Draft { name, fields }),
+        }
     }
 }
 
@@ -335,30 +345,27 @@ impl Instance for Aggregate {
         let context = json!({ "id": *self.id, "version": version, "actorId": actor }).to_string();
         let text = self.of.hooks.decide(state, &command.to_json().to_string(), &context);
         let text = text.map_err(|error| Error::Domain(thrown(&error)))?;
-        let decided = serde_json::from_str(&text).map_err(|error| Error::Domain(error.to_string()))?;
-        let events = match decided {
-            Decided::Events(events) => events,
-            Decided::Rejected(rejection) => return Err(Error::Rejected(rejection)),
-            Decided::Invalid(issues) => return Err(Error::Invalid(issues)),
-            Decided::Missing => {
-                return Err(Error::NotFound { aggregate: self.of.name.to_string(), id: self.id.to_string() });
+        let (name, value) = answer(&text).map_err(Error::Domain)?;
+        match (name.as_str(), value) {
+            ("events", Value::Array(events)) => {
+                let drafts = events.into_iter().enumerate();
+                drafts.map(|(index, event)| self.draft(command, index, event)).collect()
             }
-            Decided::Failed(message) => return Err(Error::Domain(message)),
-        };
-        let drafts = events.into_iter().enumerate().map(|(index, mut fields)| {
-            let name = match fields.shift_remove("eventName") {
-                Some(Value::String(name)) if !name.is_empty() => name,
-                _ => return Err(nonsense(&self.of.name, command, index, "has no `eventName`")),
-            };
-            match RESERVED.iter().find(|name| fields.contains_key(**name)) {
-                Some(name) => {
-                    let what = format!("has the field {name}, which is the envelope's");
-                    Err(nonsense(&self.of.name, command, index, &what))
-                }
-                None => Ok(Draft { name, fields }),
+            ("rejected", rejection) => {
+                let (code, message) = (said(&rejection, "code").into(), said(&rejection, "message"));
+                Err(Error::Rejected(Rejection { code, message }))
             }
-        });
-        drafts.collect()
+            ("invalid", Value::Array(issues)) => {
+                let issue =
+                    |issue| Issue { pointer: said(issue, "pointer"), message: said(issue, "message") };
+                Err(Error::Invalid(issues.iter().map(issue).collect()))
+            }
+            ("missing", _) => {
+                Err(Error::NotFound { aggregate: self.of.name.to_string(), id: self.id.to_string() })
+            }
+            (_, Value::String(message)) => Err(Error::Domain(message)),
+            (name, _) => Err(Error::Domain(format!("a hook gave {name}"))),
+        }
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
@@ -370,8 +377,4 @@ impl Instance for Aggregate {
     fn fork(&self) -> Box<dyn Instance> {
         Box::new(self.clone())
     }
-}
-
-fn nonsense(aggregate: &str, command: &Command, index: usize, what: &str) -> Error {
-    Error::Domain(format!("{aggregate}.decide({}): the event at /{index} {what}", command.name))
 }

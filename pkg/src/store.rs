@@ -171,7 +171,7 @@ impl Dynamo {
         let mut layout = Layout { events: name("events"), helpers: name("helpers"), ..Layout::default() };
         Map::from(field(&tables, "aggregates")).for_each(&mut |table, kind| {
             let (kind, table) = (kind.as_string().unwrap_or_default(), table.as_string().unwrap_or_default());
-            layout.aggregates.insert(kind, Rows { table, fingerprint: 0 });
+            layout.aggregates.push((kind, Rows { table, fingerprint: 0 }));
         });
         let cache = Rc::new(RefCell::new(Cache::new(cache as usize)));
         Dynamo { layout: RefCell::new(layout.into()), cache }
@@ -215,7 +215,8 @@ impl Dynamo {
     /// Says that the rows of a kind were written by this reducer.
     pub fn trust(&self, kind: &Kind, fingerprint: &str) {
         let mut layout = self.layout.borrow_mut();
-        if let Some(rows) = Arc::make_mut(&mut layout).aggregates.get_mut(kind.domain.name()) {
+        let rows = Arc::make_mut(&mut layout).aggregates.iter_mut();
+        for (_, rows) in rows.filter(|(name, _)| name == kind.domain.name()) {
             rows.fingerprint = fingerprint.parse().unwrap_or(0);
         }
     }

@@ -8,6 +8,7 @@ use crate::{
     error::Issue,
     event::{Event, RESERVED_IN_ROWS},
     gzip::crc32,
+    order::sort_by_key,
     store::{Answer, Commit, Cost, Failure, Loaded, Page, Record, Reply, Request},
     time::{Millis, parse_iso, to_iso},
     value::{Object, below, hex},
@@ -207,7 +208,7 @@ impl Exchange {
     }
 
     fn rows(&self, aggregate: &str) -> Found<&str> {
-        let rows = self.layout.aggregates.get(aggregate);
+        let rows = self.layout.rows(aggregate);
         rows.map(|rows| rows.table.as_str()).ok_or_else(|| {
             Failure::Refused(format!("no table is known for aggregates of the kind {aggregate}"))
         })
@@ -288,7 +289,7 @@ impl Exchange {
         last: Option<String>,
     ) -> Option<Page<Event>> {
         self.found.retain(|event| event.version() > after);
-        self.found.sort_by_key(Event::version);
+        sort_by_key(&mut self.found, Event::version);
         let versions = self.found.iter().map(Event::version);
         let whole = versions.zip(after + 1..).take_while(|(found, expected)| found == expected).count();
         if self.is_backwards() {
@@ -356,7 +357,7 @@ impl Exchange {
     fn loaded(&self, aggregate: &str, item: &RawValue) -> Found<Loaded> {
         let mut state = plain(item)?;
         let meta = meta(&mut state, item)?;
-        let fingerprint = self.layout.aggregates.get(aggregate).map_or(0, |rows| rows.fingerprint);
+        let fingerprint = self.layout.rows(aggregate).map_or(0, |rows| rows.fingerprint);
         Ok(Loaded { version: meta.version, snapshot: Some(Snapshot { meta, state, fingerprint }) })
     }
 }

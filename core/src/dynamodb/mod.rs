@@ -21,7 +21,6 @@ pub mod sign;
 mod table;
 
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// Where everything lies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +30,14 @@ pub struct Layout {
     /// The name of the table of helpers.
     pub helpers: String,
     /// The table of each kind of aggregate.
-    pub aggregates: BTreeMap<String, Rows>,
+    pub aggregates: Vec<(String, Rows)>,
+}
+
+impl Layout {
+    /// The table of a kind of aggregate.
+    pub fn rows(&self, aggregate: &str) -> Option<&Rows> {
+        self.aggregates.iter().find(|(kind, _)| kind == aggregate).map(|(_, rows)| rows)
+    }
 }
 
 /// A table of aggregates.

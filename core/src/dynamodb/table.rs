@@ -22,8 +22,8 @@ pub(super) fn all(layout: &Layout) -> impl Iterator<Item = Table<'_>> {
         }],
         "StreamSpecification": { "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" },
     });
-    let rows = layout.aggregates.values();
-    rows.map(|rows| Table { name: &rows.table, keys: &["aggregateId"], more: json!({}) }).chain([
+    let rows = layout.aggregates.iter();
+    rows.map(|(_, rows)| Table { name: &rows.table, keys: &["aggregateId"], more: json!({}) }).chain([
         Table { name: &layout.events, keys: &["aggregateId", "eventId"], more: events },
         Table { name: &layout.helpers, keys: &["pk", "sk"], more: json!({}) },
     ])
