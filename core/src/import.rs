@@ -11,11 +11,11 @@ use crate::{
     event::{Event, Interner},
     gzip::Gunzip,
     order::{Map, sort_by_key},
+    raw::{Fields, items},
     time::Millis,
     timeline::Timeline,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::{Serialize, de};
 use std::{fmt, mem};
 
 /// The most bytes that a log may have once it is decompressed: 2 GiB. A small file that decompresses to
@@ -186,7 +186,8 @@ fn one_value(page: &[u8]) -> Option<(u32, Vec<u8>)> {
     let value = text.trim_ascii_start();
     let before = text.len() - value.len();
     let line = 1 + text.iter().take(before).filter(|byte| **byte == b'\n').count() as u32;
-    let object = value.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(value).is_ok();
+    let is_one = || serde_json::from_str::<de::IgnoredAny>(&String::from_utf8_lossy(value)).is_ok();
+    let object = value.starts_with(b"{") && is_one();
     object.then(|| (line, value.to_vec()))
 }
 
@@ -372,15 +373,16 @@ impl Import {
             Shape::Envelope => Event::parse_shared(text, &mut self.shared)?,
             Shape::Item => self.item(text)?,
             Shape::Exported => {
-                let exported: Exported = serde_json::from_str(text).map_err(issue)?;
-                let item = exported.item.or(exported.new_image);
-                let item = item.ok_or_else(|| text_issue("expected `Item` or `NewImage`"))?;
-                self.item(item.get())?
+                let record = Fields::read(text, &["Item", "NewImage"]).map_err(issue)?;
+                let item = exported(&record).ok_or_else(|| text_issue("expected `Item` or `NewImage`"))?;
+                self.item(item)?
             }
             Shape::Items => {
-                let answer: Items = serde_json::from_str(text).map_err(issue)?;
-                for (number, item) in (1..).zip(answer.items) {
-                    match self.item(item.get()) {
+                let items =
+                    Fields::read(text, &["Items"]).and_then(|answer| answer.items("Items")).map_err(issue)?;
+                let items = items.ok_or_else(|| text_issue("expected `Items`"))?;
+                for (number, item) in (1..).zip(items) {
+                    match self.item(item) {
                         Ok(event) => self.keep(line, event),
                         Err(issue) => self.left_out(line, &format!("item {number}"), &issue),
                     }
@@ -430,39 +432,25 @@ pub(crate) fn event_of_item(item: &str, shared: &mut Interner) -> Result<Event, 
 /// # Errors
 /// The first record that is none, or holds no event, or tells of an event that was changed.
 pub fn events_of_records(json: &str) -> Result<Vec<Event>, Issue> {
-    #[derive(Deserialize)]
-    struct Batch<'a> {
-        #[serde(borrow, rename = "Records", alias = "records")]
-        records: Vec<&'a RawValue>,
-    }
-    #[derive(Deserialize)]
-    struct Record<'a> {
-        #[serde(borrow, rename = "eventName")]
-        kind: std::borrow::Cow<'a, str>,
-        #[serde(borrow)]
-        dynamodb: Image<'a>,
-    }
-    #[derive(Deserialize)]
-    struct Image<'a> {
-        #[serde(borrow, rename = "NewImage")]
-        new: Option<&'a RawValue>,
-    }
-    let list = serde_json::from_str::<Vec<&RawValue>>(json);
-    let list = list.or_else(|error| match json.trim_start().starts_with('{') {
-        true => serde_json::from_str(json).map(|Batch { records }| records),
+    let list = items(json).or_else(|error| match json.trim_start().starts_with('{') {
+        true => {
+            let batch = Fields::read(json, &["Records", "records"])?;
+            let records =
+                batch.items("Records")?.map_or_else(|| batch.items("records"), |list| Ok(Some(list)));
+            records?.ok_or_else(|| de::Error::missing_field("Records"))
+        }
         false => Err(error),
     });
     let mut shared = Interner::default();
     let mut events = Vec::new();
     for (index, record) in list.map_err(issue)?.into_iter().enumerate() {
         let at = |place: &str, message: String| Issue { pointer: format!("/{index}{place}"), message };
-        let Record { kind, dynamodb } =
-            serde_json::from_str(record.get()).map_err(|error| at("", error.to_string()))?;
-        match (&*kind, dynamodb.new) {
+        let (kind, new) = kind_and_image(record).map_err(|error| at("", error.to_string()))?;
+        match (kind.as_str(), new) {
             ("REMOVE", _) => {}
             ("INSERT", Some(item)) => {
                 let place = "/dynamodb/NewImage";
-                let event = event_of_item(item.get(), &mut shared);
+                let event = event_of_item(item, &mut shared);
                 events.push(event.map_err(|issue| at(&format!("{place}{}", issue.pointer), issue.message))?);
             }
             ("INSERT", None) => {
@@ -476,6 +464,15 @@ pub fn events_of_records(json: &str) -> Result<Vec<Event>, Issue> {
         }
     }
     Ok(events)
+}
+
+/// What a record of a stream tells of, and the item that there is since then.
+fn kind_and_image(record: &str) -> Result<(String, Option<&str>), serde_json::Error> {
+    let record = Fields::read(record, &["eventName", "dynamodb"])?;
+    let missing = de::Error::missing_field;
+    let kind = record.string("eventName")?.ok_or_else(|| missing("eventName"))?;
+    let image = record.get("dynamodb").ok_or_else(|| missing("dynamodb"))?;
+    Ok((kind, Fields::read(image, &["NewImage"])?.get("NewImage")))
 }
 
 fn tell(problems: &mut Vec<LineProblem>, line: u32, message: String) {
@@ -553,37 +550,17 @@ impl Stream {
     }
 }
 
-#[derive(Deserialize)]
-struct Exported<'a> {
-    #[serde(borrow, rename = "Item")]
-    item: Option<&'a RawValue>,
-    #[serde(borrow, rename = "NewImage")]
-    new_image: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Items<'a> {
-    #[serde(borrow, rename = "Items")]
-    items: Vec<&'a RawValue>,
+/// The item in a record of an export.
+fn exported<'a>(record: &Fields<'a>) -> Option<&'a str> {
+    record.get("Item").or_else(|| record.get("NewImage"))
 }
 
 /// The shape that a record has by the look of its fields.
 fn probe(text: &str) -> Shape {
-    #[derive(Deserialize)]
-    struct Look<'a> {
-        #[serde(borrow, rename = "Item")]
-        item: Option<&'a RawValue>,
-        #[serde(borrow, rename = "NewImage")]
-        new_image: Option<&'a RawValue>,
-        #[serde(borrow, rename = "Items")]
-        items: Option<&'a RawValue>,
-        #[serde(borrow, rename = "eventId")]
-        event_id: Option<&'a RawValue>,
-    }
-    match serde_json::from_str::<Look<'_>>(text) {
-        Ok(look) if look.item.or(look.new_image).is_some() => Shape::Exported,
-        Ok(look) if look.items.is_some() => Shape::Items,
-        Ok(Look { event_id: Some(id), .. }) if id.get().starts_with('{') => Shape::Item,
+    match Fields::read(text, &["Item", "NewImage", "Items", "eventId"]) {
+        Ok(look) if exported(&look).is_some() => Shape::Exported,
+        Ok(look) if look.get("Items").is_some() => Shape::Items,
+        Ok(look) if look.get("eventId").is_some_and(|id| id.starts_with('{')) => Shape::Item,
         _ => Shape::Envelope,
     }
 }

@@ -62,6 +62,7 @@ pub mod import;
 pub mod number;
 mod order;
 pub mod projection;
+mod raw;
 pub mod read;
 #[cfg(feature = "replay")]
 pub mod replay;

@@ -85,10 +85,14 @@ pub(crate) fn sort_by_key<T>(items: &mut Vec<T>, key: impl Fn(&T) -> u64) {
     if items.is_sorted_by_key(&key) {
         return;
     }
-    let mut keys: Vec<(u64, usize)> = items.iter().map(key).zip(0..).collect();
-    keys.sort_unstable();
+    let places = places(items.iter().map(key).zip(0..).collect());
     let mut slots: Vec<Option<T>> = mem::take(items).into_iter().map(Some).collect();
-    items.extend(keys.into_iter().filter_map(|(_, place)| slots.get_mut(place)?.take()));
+    items.extend(places.into_iter().filter_map(|(_, place)| slots.get_mut(place)?.take()));
+}
+
+fn places(mut keys: Vec<(u64, usize)>) -> Vec<(u64, usize)> {
+    keys.sort_unstable();
+    keys
 }
 
 #[cfg(test)]

@@ -160,7 +160,8 @@ impl Chore {
 
     /// Whether a task is done.
     fn read(&mut self, response: &Response<'_>) -> Result<bool> {
-        let Ok(body) = serde_json::from_slice::<Value>(response.body) else {
+        let text = str::from_utf8(response.body).unwrap_or_default();
+        let Ok(body) = serde_json::from_str::<Value>(text) else {
             return self.again("an answer was no JSON");
         };
         let Some((task, call)) = self.tasks.front() else { return Ok(true) };

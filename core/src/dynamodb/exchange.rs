@@ -9,12 +9,12 @@ use crate::{
     event::{Event, RESERVED_IN_ROWS},
     gzip::crc32,
     order::sort_by_key,
+    raw::Fields,
     store::{Answer, Commit, Cost, Failure, Loaded, Page, Record, Reply, Request},
     time::{Millis, parse_iso, to_iso},
     value::{Object, below, hex},
 };
-use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -70,42 +70,23 @@ pub enum Next {
 }
 
 /// What can stand in an answer, of whatever call.
-#[derive(Deserialize)]
 struct Body<'a> {
-    #[serde(borrow, rename = "Item")]
-    item: Option<&'a RawValue>,
-    #[serde(borrow, rename = "Items", default)]
-    items: Vec<&'a RawValue>,
-    #[serde(borrow, rename = "Responses", default)]
-    responses: Vec<Part<'a>>,
-    #[serde(borrow, rename = "LastEvaluatedKey")]
-    last: Option<&'a RawValue>,
-    #[serde(rename = "ConsumedCapacity")]
+    item: Option<&'a str>,
+    items: Vec<&'a str>,
+    /// What a transaction read.
+    responses: Vec<Fields<'a>>,
+    last: Option<&'a str>,
     consumed: Option<Value>,
-    #[serde(borrow, rename = "CancellationReasons", default)]
     reasons: Vec<Reason<'a>>,
-    #[serde(rename = "__type", default)]
     code: String,
-    #[serde(alias = "Message", default)]
     message: String,
 }
 
-/// One of the items that a transaction read.
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(borrow, rename = "Item")]
-    item: Option<&'a RawValue>,
-}
-
 /// Why an item kept a transaction from being written.
-#[derive(Deserialize)]
 struct Reason<'a> {
-    #[serde(rename = "Code", default)]
     code: String,
-    #[serde(rename = "Message", default)]
     message: Option<String>,
-    #[serde(borrow, rename = "Item")]
-    item: Option<&'a RawValue>,
+    item: Option<&'a str>,
 }
 
 type Found<T> = Result<T, Failure>;
@@ -255,7 +236,8 @@ impl Exchange {
                 Answer::Loaded(loaded.unwrap_or_default())
             }
             Request::Record { now, .. } => {
-                let items = body.item.into_iter().chain(body.responses.iter().filter_map(|part| part.item));
+                let items =
+                    body.item.into_iter().chain(body.responses.iter().filter_map(|part| part.get("Item")));
                 let records = items.map(record).collect::<Found<Vec<Record>>>()?;
                 Answer::Record(records.into_iter().find(|record| record.counts(*now)))
             }
@@ -354,7 +336,7 @@ impl Exchange {
     }
 
     /// A row as what it is: the newest snapshot.
-    fn loaded(&self, aggregate: &str, item: &RawValue) -> Found<Loaded> {
+    fn loaded(&self, aggregate: &str, item: &str) -> Found<Loaded> {
         let mut state = plain(item)?;
         let meta = meta(&mut state, item)?;
         let fingerprint = self.layout.rows(aggregate).map_or(0, |rows| rows.fingerprint);
@@ -380,11 +362,50 @@ impl Response<'_> {
 }
 
 fn parse(status: u16, body: &[u8]) -> Found<Body<'_>> {
-    serde_json::from_slice(body).map_err(|error| match status {
+    let text = str::from_utf8(body).map_err(|error| error.to_string());
+    text.and_then(|text| Body::read(text).map_err(|error| error.to_string())).map_err(|error| match status {
         // Half an answer, or somebody else's: what DynamoDB did is not known.
         200 | 500.. => Failure::Lost,
         _ => Failure::Refused(format!("the answer {status} is no DynamoDB's: {error}")),
     })
+}
+
+impl<'a> Body<'a> {
+    fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        const NAMES: &[&str] = &[
+            "Item",
+            "Items",
+            "Responses",
+            "LastEvaluatedKey",
+            "ConsumedCapacity",
+            "CancellationReasons",
+            "__type",
+            "message",
+            "Message",
+        ];
+        let body = Fields::read(text, NAMES)?;
+        let items = |name| body.items(name).map(Option::unwrap_or_default);
+        let part = |text| Fields::read(text, &["Item"]);
+        let message = body.string("message")?.map_or_else(|| body.string("Message"), |text| Ok(Some(text)));
+        Ok(Self {
+            item: body.get("Item"),
+            items: items("Items")?,
+            responses: items("Responses")?.into_iter().map(part).collect::<Result<_, _>>()?,
+            last: body.get("LastEvaluatedKey"),
+            consumed: body.get("ConsumedCapacity").map(serde_json::from_str).transpose()?,
+            reasons: items("CancellationReasons")?.into_iter().map(Reason::read).collect::<Result<_, _>>()?,
+            code: body.string("__type")?.unwrap_or_default(),
+            message: message?.unwrap_or_default(),
+        })
+    }
+}
+
+impl<'a> Reason<'a> {
+    fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        let reason = Fields::read(text, &["Code", "Message", "Item"])?;
+        let code = reason.string("Code")?.unwrap_or_default();
+        Ok(Self { code, message: reason.string("Message")?, item: reason.get("Item") })
+    }
 }
 
 fn unreadable(what: &str) -> Failure {
@@ -392,14 +413,14 @@ fn unreadable(what: &str) -> Failure {
 }
 
 /// An item as plain JSON.
-fn plain(item: &RawValue) -> Found<Object> {
-    let json = item_to_json(item.get(), &[])
-        .map_err(|error| unreadable(&format!("an item cannot be read: {error}")))?;
+fn plain(item: &str) -> Found<Object> {
+    let json =
+        item_to_json(item, &[]).map_err(|error| unreadable(&format!("an item cannot be read: {error}")))?;
     serde_json::from_str(&json).map_err(|error| unreadable(&format!("an item cannot be read: {error}")))
 }
 
 /// Takes what every row has out of it.
-fn meta(row: &mut Object, item: &RawValue) -> Found<Meta> {
+fn meta(row: &mut Object, item: &str) -> Found<Meta> {
     let mut take = |name: &str| row.shift_remove(name);
     let (id, version, actor) = (take("aggregateId"), take("version"), take("actorId"));
     let updated_at = take("updatedAt");
@@ -407,7 +428,7 @@ fn meta(row: &mut Object, item: &RawValue) -> Found<Meta> {
     let wrong = |name: &str, expected: &str| {
         unreadable(&format!(
             "{name} of a row is not {expected}: {}",
-            item.get().chars().take(200).collect::<String>()
+            item.chars().take(200).collect::<String>()
         ))
     };
     Ok(Meta {
@@ -426,8 +447,8 @@ fn meta(row: &mut Object, item: &RawValue) -> Found<Meta> {
     })
 }
 
-fn event(item: &RawValue) -> Found<Event> {
-    let json = item_to_json(item.get(), &["eventTs"]).map_err(|error| error.to_string());
+fn event(item: &str) -> Found<Event> {
+    let json = item_to_json(item, &["eventTs"]).map_err(|error| error.to_string());
     let event = json.and_then(|json| Event::parse(&json).map_err(|issue| issue.to_string()));
     event.map_err(|error| unreadable(&format!("an item is no event: {error}")))
 }
@@ -501,7 +522,7 @@ pub(super) fn record_item(record: &Record) -> Object {
     fields.into_iter().chain(end).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn record(item: &RawValue) -> Found<Record> {
+fn record(item: &str) -> Found<Record> {
     let mut fields = plain(item)?;
     let mut take = |name: &str| fields.shift_remove(name);
     let (key, hash, aggregate, id) = (take("pk"), take("hash"), take("aggregateName"), take("aggregateId"));
