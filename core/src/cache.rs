@@ -2,7 +2,6 @@
 //! see [`Options::cached`](crate::run::Options::cached).
 
 use crate::domain::Snapshot;
-use std::collections::BTreeMap;
 
 /// As many states as it was made for; the one that was not used for the longest time goes first.
 ///
@@ -21,54 +20,42 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default)]
 pub struct Cache {
     most: usize,
-    /// Goes up with each use.
-    clock: u64,
-    states: BTreeMap<(String, String), (u64, Snapshot)>,
-    /// Whose use was when.
-    uses: BTreeMap<u64, (String, String)>,
+    /// With the names of their aggregates, the last used one last. They are few, and looked through.
+    states: Vec<(String, Snapshot)>,
 }
 
 impl Cache {
     /// An empty one for so many states; none is kept where it is 0.
     pub fn new(most: usize) -> Self {
-        Self { most, ..Self::default() }
+        Self { most, states: Vec::new() }
     }
 
     /// The last known state of an aggregate.
     pub fn get(&mut self, aggregate: &str, id: &str) -> Option<Snapshot> {
-        let key = (aggregate.to_owned(), id.to_owned());
-        let (used, state) = self.states.get_mut(&key)?;
-        self.uses.remove(used);
-        self.clock += 1;
-        *used = self.clock;
-        self.uses.insert(self.clock, key);
-        Some(state.clone())
+        let used = self.take(aggregate, id)?;
+        self.states.push((aggregate.to_owned(), used.clone()));
+        Some(used)
     }
 
     /// Keeps a state, unless a newer one of its aggregate is there.
     pub fn put(&mut self, aggregate: &str, state: Snapshot) {
-        let key = (aggregate.to_owned(), state.meta.id.to_string());
-        let newer = |(_, known): &(u64, Snapshot)| known.meta.version > state.meta.version;
-        if self.most == 0 || self.states.get(&key).is_some_and(newer) {
-            return;
-        }
-        self.clock += 1;
-        self.uses.insert(self.clock, key.clone());
-        if let Some((used, _)) = self.states.insert(key, (self.clock, state)) {
-            self.uses.remove(&used);
-        }
-        if self.states.len() > self.most
-            && let Some((_, oldest)) = self.uses.pop_first()
-        {
-            self.states.remove(&oldest);
+        let known = self.take(aggregate, &state.meta.id);
+        let newest = known.filter(|known| known.meta.version > state.meta.version).unwrap_or(state);
+        self.states.push((aggregate.to_owned(), newest));
+        if self.states.len() > self.most {
+            self.states.remove(0);
         }
     }
 
     /// Forgets a state.
     pub fn forget(&mut self, aggregate: &str, id: &str) {
-        if let Some((used, _)) = self.states.remove(&(aggregate.to_owned(), id.to_owned())) {
-            self.uses.remove(&used);
-        }
+        self.take(aggregate, id);
+    }
+
+    fn take(&mut self, aggregate: &str, id: &str) -> Option<Snapshot> {
+        let is_it = |(name, state): &(String, Snapshot)| *state.meta.id == *id && name == aggregate;
+        let index = self.states.iter().rposition(is_it)?;
+        Some(self.states.remove(index).1)
     }
 }
 
@@ -97,7 +84,7 @@ mod tests {
         cache.forget("Order", "a");
         cache.put("Order", state("b", 1));
         assert_eq!(known(&mut cache), [None, Some(1), Some(1)]);
-        assert_eq!((cache.states.len(), cache.uses.len()), (2, 2));
+        assert_eq!(cache.states.len(), 2);
     }
 
     #[test]

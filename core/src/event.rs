@@ -6,6 +6,7 @@
 
 use crate::{
     error::Issue,
+    order::Map,
     time::{Millis, Ulid},
     value::{Object, below},
 };
@@ -14,7 +15,7 @@ use serde::{
     de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::Value;
-use std::{borrow::Cow, collections::BTreeSet, fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 /// A short text that many events share: copying it copies a pointer.
 pub type Text = Arc<str>;
@@ -249,6 +250,10 @@ impl Event {
         &self.actor
     }
 
+    pub(crate) fn shared_aggregate(&self) -> &Text {
+        &self.aggregate
+    }
+
     pub(crate) fn shared_aggregate_id(&self) -> &Text {
         &self.aggregate_id
     }
@@ -262,19 +267,12 @@ impl fmt::Debug for Event {
 
 /// Keeps one copy of each text, for events that repeat the same names and ids.
 #[derive(Debug, Default)]
-pub struct Interner(BTreeSet<Text>);
+pub struct Interner(Map<()>);
 
 impl Interner {
     /// The shared copy of `text`.
     pub fn share(&mut self, text: &str) -> Text {
-        match self.0.get(text) {
-            Some(shared) => shared.clone(),
-            None => {
-                let shared: Text = text.into();
-                self.0.insert(shared.clone());
-                shared
-            }
-        }
+        self.0.share(text)
     }
 }
 
@@ -387,7 +385,7 @@ fn once<T, E: de::Error>(before: Option<T>, name: &'static str) -> Result<(), E>
 }
 
 /// A string, borrowed where its text holds no escape.
-struct Borrowed<'a>(Cow<'a, str>);
+pub(crate) struct Borrowed<'a>(pub(crate) Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Borrowed<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -10,12 +10,13 @@ use crate::{
     error::Issue,
     event::{Event, Interner},
     gzip::Gunzip,
+    order::{Map, sort_by_key},
+    raw::{Fields, items},
     time::Millis,
     timeline::Timeline,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use std::{cmp::Reverse, collections::BTreeMap, fmt, mem};
+use serde::{Serialize, de};
+use std::{fmt, mem};
 
 /// The most bytes that a log may have once it is decompressed: 2 GiB. A small file that decompresses to
 /// more is refused before it fills the memory.
@@ -37,8 +38,7 @@ pub const MAX_PROBLEMS: usize = 1_000;
 /// ```
 #[derive(Debug, Default)]
 pub struct EventLog {
-    streams: Vec<Stream>,
-    by_id: BTreeMap<String, usize>,
+    streams: Map<Stream>,
     problems: Vec<LineProblem>,
 }
 
@@ -70,12 +70,12 @@ impl EventLog {
 
     /// The streams, in the order in which they first appear. None is empty.
     pub fn streams(&self) -> &[Stream] {
-        &self.streams
+        self.streams.values()
     }
 
     /// The stream of an aggregate.
     pub fn stream(&self, aggregate_id: &str) -> Option<&Stream> {
-        self.streams.get(*self.by_id.get(aggregate_id)?)
+        self.streams.get(aggregate_id)
     }
 
     /// What was wrong, in the order of the lines: all of it, or [`MAX_PROBLEMS`] and that there is more.
@@ -85,12 +85,12 @@ impl EventLog {
 
     /// How many events the log holds.
     pub fn len(&self) -> usize {
-        self.streams.iter().map(|stream| stream.lines.len()).sum()
+        self.streams().iter().map(|stream| stream.lines.len()).sum()
     }
 
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
-        self.streams.is_empty()
+        self.streams().is_empty()
     }
 
     /// The timeline of an aggregate, replayed by its compiled domain or by the generic one.
@@ -100,8 +100,10 @@ impl EventLog {
 
     /// The events as lines of JSON, in the order in which they came in, each the very text that it was.
     pub fn to_ndjson(&self) -> String {
-        let mut lines: Vec<&(u32, Event)> = self.streams.iter().flat_map(|stream| &stream.lines).collect();
-        lines.sort_by_key(|(line, event)| (*line, event.version()));
+        let mut lines: Vec<&(u32, Event)> = self.streams().iter().flat_map(|stream| &stream.lines).collect();
+        // A line that holds several events has them in the order of their versions.
+        sort_by_key(&mut lines, |(_, event)| event.version());
+        sort_by_key(&mut lines, |(line, _)| u64::from(*line));
         lines.iter().fold(String::new(), |text, (_, event)| text + event.as_json() + "\n")
     }
 }
@@ -184,7 +186,8 @@ fn one_value(page: &[u8]) -> Option<(u32, Vec<u8>)> {
     let value = text.trim_ascii_start();
     let before = text.len() - value.len();
     let line = 1 + text.iter().take(before).filter(|byte| **byte == b'\n').count() as u32;
-    let object = value.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(value).is_ok();
+    let is_one = || serde_json::from_str::<de::IgnoredAny>(&String::from_utf8_lossy(value)).is_ok();
+    let object = value.starts_with(b"{") && is_one();
     object.then(|| (line, value.to_vec()))
 }
 
@@ -283,13 +286,12 @@ impl Import {
     pub fn finish(mut self) -> EventLog {
         self.end();
         let Self { mut log, .. } = self;
-        for stream in &mut log.streams {
+        for stream in log.streams.values_mut() {
             stream.put_in_order(&mut log.problems);
         }
-        let told = log.problems.len().min(MAX_PROBLEMS);
-        if let Some(told) = log.problems.get_mut(..told) {
-            told.sort_by_key(|problem| problem.line);
-        }
+        let more = log.problems.split_off(log.problems.len().min(MAX_PROBLEMS));
+        sort_by_key(&mut log.problems, |problem| problem.line.into());
+        log.problems.extend(more);
         log
     }
 
@@ -371,15 +373,16 @@ impl Import {
             Shape::Envelope => Event::parse_shared(text, &mut self.shared)?,
             Shape::Item => self.item(text)?,
             Shape::Exported => {
-                let exported: Exported = serde_json::from_str(text).map_err(issue)?;
-                let item = exported.item.or(exported.new_image);
-                let item = item.ok_or_else(|| text_issue("expected `Item` or `NewImage`"))?;
-                self.item(item.get())?
+                let record = Fields::read(text, &["Item", "NewImage"]).map_err(issue)?;
+                let item = exported(&record).ok_or_else(|| text_issue("expected `Item` or `NewImage`"))?;
+                self.item(item)?
             }
             Shape::Items => {
-                let answer: Items = serde_json::from_str(text).map_err(issue)?;
-                for (number, item) in (1..).zip(answer.items) {
-                    match self.item(item.get()) {
+                let items =
+                    Fields::read(text, &["Items"]).and_then(|answer| answer.items("Items")).map_err(issue)?;
+                let items = items.ok_or_else(|| text_issue("expected `Items`"))?;
+                for (number, item) in (1..).zip(items) {
+                    match self.item(item) {
                         Ok(event) => self.keep(line, event),
                         Err(issue) => self.left_out(line, &format!("item {number}"), &issue),
                     }
@@ -400,13 +403,9 @@ impl Import {
         if let Some(events) = &mut self.strict {
             return events.push((line, event));
         }
-        let log = &mut self.log;
-        match log.by_id.get(event.aggregate_id()).and_then(|index| log.streams.get_mut(*index)) {
-            Some(stream) => stream.lines.push((line, event)),
-            None => {
-                log.by_id.insert(event.aggregate_id().to_owned(), log.streams.len());
-                log.streams.push(Stream { lines: vec![(line, event)], whole: 0 });
-            }
+        let new = || Stream { lines: Vec::new(), whole: 0 };
+        if let Some(stream) = self.log.streams.entry(event.aggregate_id(), new) {
+            stream.lines.push((line, event));
         }
     }
 }
@@ -433,39 +432,25 @@ pub(crate) fn event_of_item(item: &str, shared: &mut Interner) -> Result<Event, 
 /// # Errors
 /// The first record that is none, or holds no event, or tells of an event that was changed.
 pub fn events_of_records(json: &str) -> Result<Vec<Event>, Issue> {
-    #[derive(Deserialize)]
-    struct Batch<'a> {
-        #[serde(borrow, rename = "Records", alias = "records")]
-        records: Vec<&'a RawValue>,
-    }
-    #[derive(Deserialize)]
-    struct Record<'a> {
-        #[serde(borrow, rename = "eventName")]
-        kind: std::borrow::Cow<'a, str>,
-        #[serde(borrow)]
-        dynamodb: Image<'a>,
-    }
-    #[derive(Deserialize)]
-    struct Image<'a> {
-        #[serde(borrow, rename = "NewImage")]
-        new: Option<&'a RawValue>,
-    }
-    let list = serde_json::from_str::<Vec<&RawValue>>(json);
-    let list = list.or_else(|error| match json.trim_start().starts_with('{') {
-        true => serde_json::from_str(json).map(|Batch { records }| records),
+    let list = items(json).or_else(|error| match json.trim_start().starts_with('{') {
+        true => {
+            let batch = Fields::read(json, &["Records", "records"])?;
+            let records =
+                batch.items("Records")?.map_or_else(|| batch.items("records"), |list| Ok(Some(list)));
+            records?.ok_or_else(|| de::Error::missing_field("Records"))
+        }
         false => Err(error),
     });
     let mut shared = Interner::default();
     let mut events = Vec::new();
     for (index, record) in list.map_err(issue)?.into_iter().enumerate() {
         let at = |place: &str, message: String| Issue { pointer: format!("/{index}{place}"), message };
-        let Record { kind, dynamodb } =
-            serde_json::from_str(record.get()).map_err(|error| at("", error.to_string()))?;
-        match (&*kind, dynamodb.new) {
+        let (kind, new) = kind_and_image(record).map_err(|error| at("", error.to_string()))?;
+        match (kind.as_str(), new) {
             ("REMOVE", _) => {}
             ("INSERT", Some(item)) => {
                 let place = "/dynamodb/NewImage";
-                let event = event_of_item(item.get(), &mut shared);
+                let event = event_of_item(item, &mut shared);
                 events.push(event.map_err(|issue| at(&format!("{place}{}", issue.pointer), issue.message))?);
             }
             ("INSERT", None) => {
@@ -479,6 +464,15 @@ pub fn events_of_records(json: &str) -> Result<Vec<Event>, Issue> {
         }
     }
     Ok(events)
+}
+
+/// What a record of a stream tells of, and the item that there is since then.
+fn kind_and_image(record: &str) -> Result<(String, Option<&str>), serde_json::Error> {
+    let record = Fields::read(record, &["eventName", "dynamodb"])?;
+    let missing = de::Error::missing_field;
+    let kind = record.string("eventName")?.ok_or_else(|| missing("eventName"))?;
+    let image = record.get("dynamodb").ok_or_else(|| missing("dynamodb"))?;
+    Ok((kind, Fields::read(image, &["NewImage"])?.get("NewImage")))
 }
 
 fn tell(problems: &mut Vec<LineProblem>, line: u32, message: String) {
@@ -496,13 +490,14 @@ fn tell(problems: &mut Vec<LineProblem>, line: u32, message: String) {
 impl Stream {
     /// The kind that most of its events name: one damaged line must not decide it.
     fn kind(&self) -> String {
-        // How often each is named, and where first: of equals, the one that came first is taken.
-        let mut counts: BTreeMap<&str, (usize, Reverse<usize>)> = BTreeMap::new();
-        for (index, event) in self.events().enumerate() {
-            counts.entry(event.aggregate()).or_insert((0, Reverse(index))).0 += 1;
+        let mut counts = Map::default();
+        for event in self.events() {
+            let count = counts.entry(event.aggregate(), || (event.aggregate(), 0));
+            count.into_iter().for_each(|(_, count)| *count += 1);
         }
-        let most = counts.into_iter().max_by_key(|(_, rank)| *rank);
-        most.map_or_else(String::new, |(name, _)| name.to_owned())
+        // Of equals, the one that came first is taken.
+        let most = counts.values().iter().rev().max_by_key(|(_, count)| *count);
+        most.map_or_else(String::new, |(name, _)| (*name).to_owned())
     }
 
     fn put_in_order(&mut self, problems: &mut Vec<LineProblem>) {
@@ -517,7 +512,7 @@ impl Stream {
             }
             same
         });
-        self.lines.sort_by_key(|(_, event)| event.version());
+        sort_by_key(&mut self.lines, |(_, event)| event.version());
         let mut kept: Vec<(u32, Event)> = Vec::with_capacity(self.lines.len());
         let mut whole = None;
         for (line, event) in mem::take(&mut self.lines) {
@@ -555,37 +550,17 @@ impl Stream {
     }
 }
 
-#[derive(Deserialize)]
-struct Exported<'a> {
-    #[serde(borrow, rename = "Item")]
-    item: Option<&'a RawValue>,
-    #[serde(borrow, rename = "NewImage")]
-    new_image: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Items<'a> {
-    #[serde(borrow, rename = "Items")]
-    items: Vec<&'a RawValue>,
+/// The item in a record of an export.
+fn exported<'a>(record: &Fields<'a>) -> Option<&'a str> {
+    record.get("Item").or_else(|| record.get("NewImage"))
 }
 
 /// The shape that a record has by the look of its fields.
 fn probe(text: &str) -> Shape {
-    #[derive(Deserialize)]
-    struct Look<'a> {
-        #[serde(borrow, rename = "Item")]
-        item: Option<&'a RawValue>,
-        #[serde(borrow, rename = "NewImage")]
-        new_image: Option<&'a RawValue>,
-        #[serde(borrow, rename = "Items")]
-        items: Option<&'a RawValue>,
-        #[serde(borrow, rename = "eventId")]
-        event_id: Option<&'a RawValue>,
-    }
-    match serde_json::from_str::<Look<'_>>(text) {
-        Ok(look) if look.item.or(look.new_image).is_some() => Shape::Exported,
-        Ok(look) if look.items.is_some() => Shape::Items,
-        Ok(Look { event_id: Some(id), .. }) if id.get().starts_with('{') => Shape::Item,
+    match Fields::read(text, &["Item", "NewImage", "Items", "eventId"]) {
+        Ok(look) if exported(&look).is_some() => Shape::Exported,
+        Ok(look) if look.get("Items").is_some() => Shape::Items,
+        Ok(look) if look.get("eventId").is_some_and(|id| id.starts_with('{')) => Shape::Item,
         _ => Shape::Envelope,
     }
 }

@@ -60,7 +60,9 @@ pub mod event;
 mod gzip;
 pub mod import;
 pub mod number;
+mod order;
 pub mod projection;
+mod raw;
 pub mod read;
 #[cfg(feature = "replay")]
 pub mod replay;

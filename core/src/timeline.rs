@@ -5,6 +5,7 @@ use crate::{
     domain::{Command, Domain, Draft, Instance, Snapshot},
     error::{Error, Issue, ReduceError},
     event::{Event, Head},
+    order::sort_by_key,
     time::{MAX_TIME, Millis, Ulid},
     upcast::{newest, upcast},
     value::{Change, Object, diff},
@@ -80,7 +81,7 @@ impl Timeline {
     /// The timeline of the stream `id`: its events, sorted by version, up to the first that does not
     /// reduce.
     pub fn new(domain: &'static dyn Domain, id: &str, mut events: Vec<Event>) -> Self {
-        events.sort_by_key(Event::version);
+        sort_by_key(&mut events, Event::version);
         let mut timeline = Self::empty(domain, id);
         let mut head = domain.start(id);
         let mut rest = events.into_iter();

@@ -4,6 +4,7 @@
 //! goes out again. What JavaScript could not hold is found by [`unsafe_number`], and only a shell that
 //! has to make a JavaScript number of it needs to ask.
 
+use crate::{number::MAX_SAFE, order::Map};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -101,9 +102,21 @@ pub fn below(path: &str, key: &str) -> String {
 /// assert_eq!(canonical(&json!({"b": 1, "a": [true]})), r#"{"a":[true],"b":1}"#);
 /// ```
 pub fn canonical(value: &Value) -> String {
-    let mut sorted = value.clone();
-    sorted.sort_all_objects();
-    sorted.to_string()
+    sorted(value).to_string()
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Object(fields) => {
+            let mut order = Map::default();
+            for (name, value) in fields {
+                order.entry(name, || value);
+            }
+            order.iter().map(|(name, value)| (name.to_string(), sorted(value))).collect()
+        }
+        other => other.clone(),
+    }
 }
 
 /// The SHA-256 of a value's [`canonical`] text, in lower-case hexadecimal (64 digits).
@@ -118,62 +131,56 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// The place and the text of the first number that a JavaScript number cannot hold exactly: an integer
-/// beyond ±(2^53 − 1), or a fraction that comes back as other digits.
+/// beyond ±(2^53 − 1), or a fraction that comes back as other digits. `back` says which: it reads a text as a
+/// number of JavaScript (an IEEE 754 double) and writes that, as short as tells it from every other.
+/// (JavaScript does both itself. Doing them here would take 20 KB of tables into the browser.)
 ///
 /// ```
 /// use rewound_core::value::unsafe_number;
-/// let value = serde_json::from_str(r#"{"a":1,"b":[9007199254740993]}"#).unwrap();
-/// assert_eq!(unsafe_number(&value), Some(("/b/0".into(), "9007199254740993".into())));
+/// let back = |text: &str| text.parse::<f64>().unwrap().to_string();
+/// let value = serde_json::from_str(r#"{"a":1.50,"b":[9007199254740993]}"#).unwrap();
+/// assert_eq!(unsafe_number(&value, &back), Some(("/b/0".into(), "9007199254740993".into())));
 /// ```
-pub fn unsafe_number(value: &Value) -> Option<(String, String)> {
-    fn look(path: &str, value: &Value) -> Option<(String, String)> {
-        match value {
-            Value::Number(number) if !fits_javascript(&number.to_string()) => {
-                Some((path.to_owned(), number.to_string()))
-            }
-            Value::Array(items) => items
-                .iter()
-                .enumerate()
-                .find_map(|(index, item)| look(&below(path, &index.to_string()), item)),
-            Value::Object(fields) => fields.iter().find_map(|(key, item)| look(&below(path, key), item)),
-            _ => None,
+pub fn unsafe_number(value: &Value, back: &dyn Fn(&str) -> String) -> Option<(String, String)> {
+    let found = |key: &str, item: &Value| {
+        unsafe_number(item, back).map(|(path, text)| (below("", key) + &path, text))
+    };
+    match value {
+        Value::Number(number) => {
+            let text = number.to_string();
+            (!fits_javascript(&text, back)).then(|| (String::new(), text))
         }
-    }
-    look("", value)
-}
-
-/// Whether a number's text means the same decimal value after a trip through an IEEE 754 double.
-fn fits_javascript(text: &str) -> bool {
-    match text.parse::<f64>() {
-        Ok(double) if double.is_finite() => {
-            let integer = !text.contains(['.', 'e', 'E']);
-            if integer {
-                double.abs() <= crate::number::MAX_SAFE as f64
-            } else {
-                digits(text) == digits(&format!("{double:e}"))
-            }
+        Value::Array(items) => {
+            (0..).zip(items).find_map(|(index, item)| found(&u32::to_string(&index), item))
         }
-        _ => false,
+        Value::Object(fields) => fields.iter().find_map(|(key, item)| found(key, item)),
+        _ => None,
     }
 }
 
-/// A decimal number as its significant digits and the power of ten they stand at, so that `1.50`,
-/// `15e-1` and `1.5` are equal. An exponent that no double reaches is kept as it is: it equals nothing.
-fn digits(text: &str) -> (bool, String, i64) {
+/// Whether a number's text means the same decimal value after a trip through JavaScript.
+fn fits_javascript(text: &str, back: &dyn Fn(&str) -> String) -> bool {
+    if text.contains(['.', 'e', 'E']) {
+        return digits(text) == digits(&back(text));
+    }
+    text.parse().is_ok_and(|integer: i64| integer.unsigned_abs() <= MAX_SAFE as u64)
+}
+
+/// A decimal number as its sign, its significant digits and the power of ten that the last of them stands at, so that
+/// `1.50`, `15e-1` and `1.5` are equal. Zero has no digits and no sign. An exponent beyond 64 bits counts as a large one.
+pub(crate) fn digits(text: &str) -> (bool, String, i64) {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let exponent: i64 = exponent.trim_start_matches('+').parse().unwrap_or(i64::MAX / 2);
-    let negative = mantissa.starts_with('-');
-    let mantissa = mantissa.trim_start_matches('-');
+    let exponent: i64 = exponent.parse().unwrap_or(i64::MAX / 2);
+    let (negative, mantissa) = mantissa.strip_prefix('-').map_or((false, mantissa), |rest| (true, rest));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let all = format!("{whole}{fraction}");
+    let all = [whole, fraction].concat();
     let trimmed = all.trim_end_matches('0');
-    let shift = (all.len() - trimmed.len()) as i64 - fraction.len() as i64;
-    let power = exponent.saturating_add(shift);
-    let significant = trimmed.trim_start_matches('0');
+    let significant = trimmed.trim_start_matches('0').to_owned();
     if significant.is_empty() {
-        return (negative, String::new(), 0);
+        return (false, significant, 0);
     }
-    (negative, significant.to_owned(), power)
+    let shift = (all.len() - trimmed.len()) as i64 - fraction.len() as i64;
+    (negative, significant, exponent.saturating_add(shift))
 }
 
 #[cfg(test)]
@@ -207,11 +214,17 @@ mod tests {
             ("1e2", true),
             ("0", true),
             ("0.0", true),
+            ("-0.0", true),
+            ("0.1234567890123456", true),
             ("0.1234567890123456789", false),
+            ("5e-324", true),
+            ("4e-324", false),
+            ("1e23", true),
             ("1e400", false),
             ("12345678901234567890123456789012345678", false),
         ] {
-            assert_eq!(fits_javascript(text), fits, "{text}");
+            let back = |text: &str| format!("{:e}", text.parse::<f64>().unwrap());
+            assert_eq!(fits_javascript(text, &back), fits, "{text}");
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::{
     error::{Result, any, data, reduce, replay},
-    json::{self, envelopes, given, held, snapshot},
+    js::{field, text},
+    json::{self, envelopes, held, snapshot},
 };
 use js_sys::Uint8Array;
 use rewound_core::{
@@ -17,7 +18,6 @@ use rewound_core::{
     upcast::Upcaster,
     value::Object,
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{fmt, rc::Rc};
 use wasm_bindgen::prelude::*;
@@ -50,19 +50,6 @@ extern "C" {
 pub struct Kind {
     pub(crate) domain: &'static dyn Domain,
     is_compiled: bool,
-}
-
-/// Who sends a command, when, and to what.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Sent {
-    id: String,
-    actor_id: String,
-    now: f64,
-    random: Vec<u8>,
-    command_id: Option<String>,
-    correlation_id: Option<String>,
-    causation_id: Option<String>,
 }
 
 #[wasm_bindgen]
@@ -101,15 +88,20 @@ impl Kind {
         json!({ "commands": commands, "events": events, "state": self.domain.state() }).to_string()
     }
 
-    /// The events with which a state answers a command, as a JSON array.
+    /// The events with which a state answers a command, as a JSON array. `sent` says who sends it, when, with which
+    /// random bytes, and to which id.
     pub fn decide(&self, state: Option<String>, command: &str, sent: JsValue) -> Result<String> {
-        let sent: Sent = given(sent)?;
+        let id = text(&sent, "id").unwrap_or_default();
+        let by = Sender {
+            now: field(&sent, "now").as_f64().unwrap_or_default() as Millis,
+            random: random(&Uint8Array::new(&field(&sent, "random")).to_vec()),
+            ..sender(&sent)
+        };
         let command = self::command(command)?;
         let instance = match state {
-            None => self.domain.start(&sent.id),
-            Some(text) => self.resume(&snapshot(self.domain, &text)?, Some(&sent.id))?,
+            None => self.domain.start(&id),
+            Some(text) => self.resume(&snapshot(self.domain, &text)?, Some(&id))?,
         };
-        let by = sent.sender();
         let events = decide(self.domain, instance.as_ref(), &command, &by).map_err(any)?;
         held("", json::events(&events))
     }
@@ -122,7 +114,7 @@ impl Kind {
             (None, Some(first)) => self.domain.start(first.aggregate_id()),
             (None, None) => return Ok(None),
         };
-        let instance = instance.apply_all(&events).map_err(|error| JsValue::from(reduce(&error)))?;
+        let instance = instance.apply_all(&events).map_err(|error| reduce(&error))?;
         instance.snapshot().as_ref().map(json::state).transpose()
     }
 
@@ -161,23 +153,29 @@ pub(crate) fn random(bytes: &[u8]) -> u128 {
     bytes.iter().take(10).fold(0, |bits, byte| bits << 8 | u128::from(*byte))
 }
 
-impl Sent {
-    fn sender(self) -> Sender {
-        let Self { actor_id, now, random, command_id, correlation_id, causation_id, .. } = self;
-        let trace = Trace { command_id, correlation_id, causation_id };
-        Sender { actor: actor_id, trace, now: now as Millis, random: self::random(&random) }
-    }
+/// Who sends a command, and what caused it.
+pub(crate) fn sender(sent: &JsValue) -> Sender {
+    let trace = Trace {
+        command_id: text(sent, "commandId"),
+        correlation_id: text(sent, "correlationId"),
+        causation_id: text(sent, "causationId"),
+    };
+    Sender { actor: text(sent, "actorId").unwrap_or_default(), trace, ..Sender::default() }
 }
 
 /// A domain written in JavaScript.
-#[derive(Debug)]
 struct Defined {
     of: Rc<Of>,
     state: Value,
 }
 
+impl fmt::Debug for Defined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.of.name)
+    }
+}
+
 /// What an aggregate needs of its domain.
-#[derive(Debug)]
 struct Of {
     name: Text,
     fingerprint: u64,
@@ -237,35 +235,26 @@ struct Aggregate {
 
 impl fmt::Debug for Aggregate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{} {:?}", self.of.name, self.id, self.now)
+        write!(f, "{}/{}", self.of.name, self.id)
     }
 }
 
-/// What [`Hooks::fold`] gives.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Folded<'a> {
-    #[serde(borrow)]
-    State(&'a serde_json::value::RawValue),
-    Failed {
-        index: usize,
-        message: String,
-    },
+/// What a hook gives: `name` alone, or `{name: value}`.
+fn answer(text: &str) -> std::result::Result<(String, Value), String> {
+    match serde_json::from_str(text).map_err(|error| error.to_string())? {
+        Value::String(name) => Ok((name, Value::Null)),
+        Value::Object(fields) => Ok(fields.into_iter().next().unwrap_or_default()),
+        other => Err(format!("a hook gave {other}")),
+    }
 }
 
-/// What [`Hooks::decide`] gives.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Decided {
-    Events(Vec<Object>),
-    Rejected(Rejection),
-    Invalid(Vec<Issue>),
-    Missing,
-    Failed(String),
+/// A text in what a hook gives.
+fn said(value: &Value, name: &str) -> String {
+    value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn thrown(error: &JsValue) -> String {
-    format!("a hook threw: {error:?}")
+    format!("a hook threw: {}", text(error, "message").unwrap_or_default())
 }
 
 impl Aggregate {
@@ -277,15 +266,18 @@ impl Aggregate {
         let state = self.now.as_ref().map(|(_, state)| state.as_str());
         let text =
             self.of.hooks.fold(state, &json::events(events)).map_err(|error| failed(0, thrown(&error)))?;
-        let state = match serde_json::from_str(&text) {
-            Ok(Folded::State(state)) => state.get().to_owned(),
-            Ok(Folded::Failed { index, message }) => return Err(failed(index, message)),
-            Err(error) => return Err(failed(0, error.to_string())),
+        let (name, state) = answer(&text).map_err(|error| failed(0, error))?;
+        if name == "failed" {
+            let index = state.get("index").and_then(Value::as_u64).unwrap_or_default();
+            return Err(failed(index as usize, said(&state, "message")));
+        }
+        let Value::Object(object) = &state else {
+            let start: String = state.to_string().chars().take(40).collect();
+            return Err(failed(
+                events.len() - 1,
+                format!("`evolve` has to give an object, and gave {start}"),
+            ));
         };
-        let object = serde_json::from_str::<Object>(&state).map_err(|_| {
-            let start: String = state.chars().take(40).collect();
-            failed(events.len() - 1, format!("`evolve` has to give an object, and gave {start}"))
-        })?;
         if let Some(name) = RESERVED_IN_ROWS.iter().find(|name| object.contains_key(**name)) {
             let message =
                 format!("`evolve` gave a state with the field {name}, which every row has: it is reserved");
@@ -297,8 +289,25 @@ impl Aggregate {
             actor: last.actor().into(),
             updated_at: Some(last.time()),
         };
-        self.now = Some((meta, state));
+        self.now = Some((meta, state.to_string()));
         Ok(self)
+    }
+
+    /// An event that `decide` gave.
+    fn draft(&self, command: &Command, index: usize, event: Value) -> std::result::Result<Draft, Error> {
+        let nonsense = |what: &str| {
+            let (aggregate, command) = (&self.of.name, &command.name);
+            Err(Error::Domain(format!("{aggregate}.decide({command}): the event at /{index} {what}")))
+        };
+        let Value::Object(mut fields) = event else { return nonsense("is no object") };
+        let name = match fields.shift_remove("eventName") {
+            Some(Value::String(name)) if !name.is_empty() => name,
+            _ => return nonsense("has no `eventName`"),
+        };
+        match RESERVED.iter().find(|name| fields.contains_key(**name)) {
+            Some(name) => nonsense(&format!("has the field {name}, which is the envelope's")),
+            None => Ok(Draft { name, fields }),
+        }
     }
 }
 
@@ -341,30 +350,27 @@ impl Instance for Aggregate {
         let context = json!({ "id": *self.id, "version": version, "actorId": actor }).to_string();
         let text = self.of.hooks.decide(state, &command.to_json().to_string(), &context);
         let text = text.map_err(|error| Error::Domain(thrown(&error)))?;
-        let decided = serde_json::from_str(&text).map_err(|error| Error::Domain(error.to_string()))?;
-        let events = match decided {
-            Decided::Events(events) => events,
-            Decided::Rejected(rejection) => return Err(Error::Rejected(rejection)),
-            Decided::Invalid(issues) => return Err(Error::Invalid(issues)),
-            Decided::Missing => {
-                return Err(Error::NotFound { aggregate: self.of.name.to_string(), id: self.id.to_string() });
+        let (name, value) = answer(&text).map_err(Error::Domain)?;
+        match (name.as_str(), value) {
+            ("events", Value::Array(events)) => {
+                let drafts = events.into_iter().enumerate();
+                drafts.map(|(index, event)| self.draft(command, index, event)).collect()
             }
-            Decided::Failed(message) => return Err(Error::Domain(message)),
-        };
-        let drafts = events.into_iter().enumerate().map(|(index, mut fields)| {
-            let name = match fields.shift_remove("eventName") {
-                Some(Value::String(name)) if !name.is_empty() => name,
-                _ => return Err(nonsense(&self.of.name, command, index, "has no `eventName`")),
-            };
-            match RESERVED.iter().find(|name| fields.contains_key(**name)) {
-                Some(name) => {
-                    let what = format!("has the field {name}, which is the envelope's");
-                    Err(nonsense(&self.of.name, command, index, &what))
-                }
-                None => Ok(Draft { name, fields }),
+            ("rejected", rejection) => {
+                let (code, message) = (said(&rejection, "code").into(), said(&rejection, "message"));
+                Err(Error::Rejected(Rejection { code, message }))
             }
-        });
-        drafts.collect()
+            ("invalid", Value::Array(issues)) => {
+                let issue =
+                    |issue| Issue { pointer: said(issue, "pointer"), message: said(issue, "message") };
+                Err(Error::Invalid(issues.iter().map(issue).collect()))
+            }
+            ("missing", _) => {
+                Err(Error::NotFound { aggregate: self.of.name.to_string(), id: self.id.to_string() })
+            }
+            (_, Value::String(message)) => Err(Error::Domain(message)),
+            (name, _) => Err(Error::Domain(format!("a hook gave {name}"))),
+        }
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
@@ -376,8 +382,4 @@ impl Instance for Aggregate {
     fn fork(&self) -> Box<dyn Instance> {
         Box::new(self.clone())
     }
-}
-
-fn nonsense(aggregate: &str, command: &Command, index: usize, what: &str) -> Error {
-    Error::Domain(format!("{aggregate}.decide({}): the event at /{index} {what}", command.name))
 }

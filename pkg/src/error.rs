@@ -1,68 +1,32 @@
-//! The core's errors as plain objects, of which the face makes its classes.
+//! The core's errors as plain objects, of which the face makes its classes: `kind` names the class, the other fields
+//! are its own.
 
+use crate::js::{object, with};
+use js_sys::Array;
 use rewound_core::{
     error::{Error, Issue, ReduceError},
     replay::{ReplayError, Trouble},
 };
-use serde::Serialize;
 use wasm_bindgen::JsValue;
-
-/// What is thrown. `kind` names the class; the other fields are its own.
-#[derive(Serialize, Default)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Thrown {
-    kind: &'static str,
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issues: Option<Vec<Issue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expected: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    actual: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attempts: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    aggregate_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    aggregate_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    page: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retryable: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uncertain: Option<bool>,
-}
 
 /// The result of anything here that can fail.
 pub(crate) type Result<T> = std::result::Result<T, JsValue>;
 
-impl From<Thrown> for JsValue {
-    fn from(thrown: Thrown) -> Self {
-        serde_wasm_bindgen::to_value(&thrown).unwrap_or_else(|_| JsValue::from_str(&thrown.message))
-    }
+/// What is thrown.
+fn thrown(kind: &str, message: &str, fields: &[(&str, JsValue)]) -> JsValue {
+    with(object(&[("kind", kind.into()), ("message", message.into())]), fields)
+}
+
+fn listed(issues: &[Issue]) -> JsValue {
+    let issue = |Issue { pointer, message }: &Issue| {
+        object(&[("pointer", pointer.into()), ("message", message.into())])
+    };
+    issues.iter().map(issue).collect::<Array>().into()
 }
 
 /// What was given is not what was asked for, or holds what JavaScript could not.
 pub(crate) fn data(issue: Issue) -> JsValue {
-    Thrown {
-        kind: "InvalidDataError",
-        message: issue.to_string(),
-        issues: Some(vec![issue]),
-        ..Thrown::default()
-    }
-    .into()
+    thrown("InvalidDataError", &issue.to_string(), &[("issues", listed(&[issue]))])
 }
 
 /// As [`data`], of the whole.
@@ -72,65 +36,62 @@ pub(crate) fn whole(message: impl Into<String>) -> JsValue {
 
 /// A store that did not do what it was asked.
 pub(crate) fn store(message: &str) -> JsValue {
-    let (retryable, uncertain) = (Some(false), Some(false));
-    Thrown { kind: "StoreError", message: message.to_owned(), retryable, uncertain, ..Thrown::default() }
-        .into()
+    thrown("StoreError", message, &[("retryable", false.into()), ("uncertain", false.into())])
 }
 
-pub(crate) fn reduce(error: &ReduceError) -> Thrown {
-    Thrown {
-        kind: "ReduceError",
-        message: error.to_string(),
-        aggregate_id: Some(error.aggregate_id.to_string()),
-        version: Some(error.version),
-        event_id: Some(error.event_id.to_string()),
-        event_name: Some(error.event_name.to_string()),
-        ..Thrown::default()
-    }
+pub(crate) fn reduce(error: &ReduceError) -> JsValue {
+    let fields = [
+        ("aggregateId", (&*error.aggregate_id).into()),
+        ("version", number(error.version)),
+        ("eventId", error.event_id.to_string().into()),
+        ("eventName", (&*error.event_name).into()),
+    ];
+    thrown("ReduceError", &error.to_string(), &fields)
 }
 
 pub(crate) fn replay(error: &ReplayError) -> JsValue {
+    let fields =
+        [("message", error.to_string().into()), ("page", error.page.into()), ("line", error.line.into())];
     let thrown = match &error.trouble {
         Trouble::Reduce(reduced) => reduce(reduced),
-        Trouble::Unreadable(_) => {
-            Thrown { kind: "InvalidDataError", issues: Some(Vec::new()), ..Thrown::default() }
-        }
+        Trouble::Unreadable(_) => thrown("InvalidDataError", "", &[("issues", listed(&[]))]),
     };
-    let (page, line) = (Some(error.page), Some(error.line));
-    Thrown { message: error.to_string(), page, line, ..thrown }.into()
+    with(thrown, &fields)
 }
 
 pub(crate) fn any(error: Error) -> JsValue {
     let message = error.to_string();
-    let of = |kind| Thrown { kind, message: message.clone(), ..Thrown::default() };
-    let thrown = match error {
-        Error::Invalid(issues) => Thrown { issues: Some(issues), ..of("InvalidCommandError") },
+    let of = |kind, fields: &[(&str, JsValue)]| thrown(kind, &message, fields);
+    match error {
+        Error::Invalid(issues) => of("InvalidCommandError", &[("issues", listed(&issues))]),
         Error::UnknownCommand { .. } => {
             let issue = Issue { pointer: "/type".to_owned(), message: message.clone() };
-            Thrown { issues: Some(vec![issue]), ..of("InvalidCommandError") }
+            of("InvalidCommandError", &[("issues", listed(&[issue]))])
         }
-        Error::Rejected(rejection) => {
-            Thrown { code: Some(rejection.code.into_owned()), ..of("RejectedError") }
-        }
-        Error::Settled { key, .. } => {
-            Thrown { code: Some("settled".to_owned()), key: Some(key), ..of("RejectedError") }
-        }
-        Error::UnknownAggregate { name } => Thrown { aggregate_name: Some(name), ..of("NotFoundError") },
+        Error::Rejected(rejection) => of("RejectedError", &[("code", (&*rejection.code).into())]),
+        Error::Settled { key, .. } => of("RejectedError", &[("code", "settled".into()), ("key", key.into())]),
+        Error::UnknownAggregate { name } => of("NotFoundError", &[("aggregateName", name.into())]),
         Error::NotFound { aggregate, id } => {
-            Thrown { aggregate_name: Some(aggregate), aggregate_id: Some(id), ..of("NotFoundError") }
+            of("NotFoundError", &[("aggregateName", aggregate.into()), ("aggregateId", id.into())])
         }
         Error::WrongVersion { expected, actual } => {
-            Thrown { expected: Some(expected), actual: Some(actual), ..of("ConflictError") }
+            of("ConflictError", &[("expected", number(expected)), ("actual", number(actual))])
         }
         Error::Contention { attempts, expected, actual } => {
-            Thrown { attempts: Some(attempts), expected: Some(expected), actual, ..of("ConflictError") }
+            let actual = actual.map(number).unwrap_or_default();
+            let fields = [("attempts", attempts.into()), ("expected", number(expected)), ("actual", actual)];
+            of("ConflictError", &fields)
         }
-        Error::KeyReused { key } => Thrown { key: Some(key), ..of("KeyReusedError") },
+        Error::KeyReused { key } => of("KeyReusedError", &[("key", key.into())]),
         Error::Reduce(error) => reduce(&error),
-        Error::Domain(_) => of("DomainError"),
+        Error::Domain(_) => of("DomainError", &[]),
         Error::Store { retryable, uncertain, .. } => {
-            Thrown { retryable: Some(retryable), uncertain: Some(uncertain), ..of("StoreError") }
+            of("StoreError", &[("retryable", retryable.into()), ("uncertain", uncertain.into())])
         }
-    };
-    thrown.into()
+    }
+}
+
+/// A version: a number that JavaScript holds.
+fn number(version: u64) -> JsValue {
+    (version as f64).into()
 }

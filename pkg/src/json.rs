@@ -1,6 +1,7 @@
 //! JSON text on its way to JavaScript and back.
 
 use crate::error::{Result, data, whole};
+use js_sys::Number;
 use rewound_core::{
     domain::{Domain, Snapshot},
     error::Issue,
@@ -8,7 +9,6 @@ use rewound_core::{
     value::{below, unsafe_number},
 };
 use serde_json::{Value, value::RawValue};
-use wasm_bindgen::JsValue;
 
 /// A text that JavaScript's `JSON.parse` reads without losing a digit; `path` is where it goes.
 pub(crate) fn held(path: &str, text: String) -> Result<String> {
@@ -16,7 +16,7 @@ pub(crate) fn held(path: &str, text: String) -> Result<String> {
         return Ok(text);
     }
     let value: Value = serde_json::from_str(&text).map_err(|error| whole(error.to_string()))?;
-    match unsafe_number(&value) {
+    match unsafe_number(&value, &back) {
         None => Ok(text),
         Some((pointer, number)) => Err(data(Issue {
             pointer: format!("{path}{pointer}"),
@@ -25,6 +25,12 @@ pub(crate) fn held(path: &str, text: String) -> Result<String> {
             ),
         })),
     }
+}
+
+/// A number as JavaScript writes it, having read it.
+fn back(text: &str) -> String {
+    let number = Number::from(Number::parse_float(text));
+    number.to_string_with_radix(10).map_or_else(|_| String::new(), String::from)
 }
 
 /// Whether a number in a JSON text may be one that JavaScript cannot hold: it has an exponent, or 16 digits or more.
@@ -82,11 +88,6 @@ pub(crate) fn envelopes(text: &str) -> Result<Vec<Event>> {
 
 pub(crate) fn read<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| whole(error.to_string()))
-}
-
-/// A small value of a known shape, from JavaScript.
-pub(crate) fn given<T: serde::de::DeserializeOwned>(value: JsValue) -> Result<T> {
-    serde_wasm_bindgen::from_value(value).map_err(|error| whole(error.to_string()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod domain;
 mod error;
+mod js;
 mod json;
 mod log;
 mod store;

@@ -3,13 +3,14 @@
 use crate::{
     domain::Kind,
     error::{Result, any, data, reduce, replay},
+    js::object,
     json::{self, held},
 };
 use js_sys::{Array, Uint8Array};
 use rewound_core::{
     domains::for_log,
     error::{Error, Issue},
-    import::{self, EventLog, Import},
+    import::{self, EventLog, Import, LineProblem, Stream},
     time::to_iso,
     timeline::Timeline,
 };
@@ -20,22 +21,6 @@ use wasm_bindgen::prelude::*;
 #[wasm_bindgen]
 #[derive(Debug)]
 pub struct Log(EventLog);
-
-/// A stream of a log, as it is listed.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed<'a> {
-    aggregate_id: &'a str,
-    aggregate_name: &'a str,
-    version: u64,
-    last_event_name: &'a str,
-    updated_at: String,
-}
-
-/// A small value of a known shape, for JavaScript.
-fn told(value: &impl Serialize) -> Result<JsValue> {
-    serde_wasm_bindgen::to_value(value).map_err(Into::into)
-}
 
 #[wasm_bindgen]
 impl Log {
@@ -50,21 +35,24 @@ impl Log {
     }
 
     /// Its streams.
-    pub fn streams(&self) -> Result<Array> {
-        let streams = self.0.streams().iter().map(|stream| {
-            told(&Listed {
-                aggregate_id: stream.aggregate_id(),
-                aggregate_name: stream.aggregate_name(),
-                version: stream.version(),
-                last_event_name: stream.last_event_name(),
-                updated_at: to_iso(stream.updated_at()),
-            })
-        });
-        streams.collect()
+    pub fn streams(&self) -> Array {
+        let listed = |stream: &Stream| {
+            object(&[
+                ("aggregateId", stream.aggregate_id().into()),
+                ("aggregateName", stream.aggregate_name().into()),
+                ("version", (stream.version() as f64).into()),
+                ("lastEventName", stream.last_event_name().into()),
+                ("updatedAt", to_iso(stream.updated_at()).into()),
+            ])
+        };
+        self.0.streams().iter().map(listed).collect()
     }
 
     /// What is wrong in it: `{line, message}` each.
-    pub fn problems(&self) -> Result<Array> {
+    pub fn problems(&self) -> Array {
+        let told = |problem: &LineProblem| {
+            object(&[("line", problem.line.into()), ("message", (&*problem.message).into())])
+        };
         self.0.problems().iter().map(told).collect()
     }
 
@@ -102,7 +90,7 @@ impl Line {
         let domain = kind.map_or_else(|| for_log(&name), |kind| kind.domain);
         let timeline = Timeline::new(domain, &id, events);
         match timeline.problem() {
-            Some(error) => Err(reduce(error).into()),
+            Some(error) => Err(reduce(error)),
             None => Ok(Line(timeline)),
         }
     }
@@ -115,12 +103,12 @@ impl Line {
 
     /// The first event that does not reduce: it ends before that.
     pub fn problem(&self) -> Option<JsValue> {
-        self.0.problem().map(|error| reduce(error).into())
+        self.0.problem().map(reduce)
     }
 
     /// The state at a version, at the end where there are fewer.
     pub fn state(&self, version: f64) -> Result<Option<String>> {
-        let instance = self.0.seek(version as u64).map_err(|error| JsValue::from(reduce(&error)))?;
+        let instance = self.0.seek(version as u64).map_err(|error| reduce(&error))?;
         instance.snapshot().as_ref().map(json::state).transpose()
     }
 

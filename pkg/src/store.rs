@@ -2,52 +2,45 @@
 //! waits, and nothing else.
 
 use crate::{
-    domain::{Kind, command, random},
+    domain::{Kind, command, random, sender},
     error::{Result, any, store},
-    json::{self, given, held},
+    js::{field, object, text},
+    json::{self, held},
 };
+use js_sys::Map;
 use rewound_core::{
     cache::Cache,
-    domain::{Domain, Sender, Snapshot},
+    domain::{Domain, Snapshot},
     dynamodb::{
-        Layout, Rows,
+        Call, Layout, Rows,
         chore::{self, Chore},
         exchange::{Exchange, Next, Response},
         sign::{self, Credentials},
     },
-    event::Trace,
     read::{Found, Question, Reading},
     run::{CommandRun, Done, Options, Step},
     store::{Cost, MemoryStore, Page, Reply, Request, Store},
     time::Millis,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 use wasm_bindgen::prelude::*;
 
-/// How a command is sent.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Order {
-    actor_id: String,
-    expected_version: Option<f64>,
-    idempotency_key: Option<String>,
-    command_id: Option<String>,
-    correlation_id: Option<String>,
-    causation_id: Option<String>,
-}
-
-impl Order {
-    fn run(self, kind: &Kind, id: &str, command: &str, cached: Option<Snapshot>) -> Result<CommandRun> {
-        let Self { actor_id, expected_version, idempotency_key, command_id, correlation_id, causation_id } =
-            self;
-        let trace = Trace { command_id, correlation_id, causation_id };
-        let sender = Sender { actor: actor_id, trace, ..Sender::default() };
-        let expected_version = expected_version.map(|version| version as u64);
-        let options = Options { expected_version, idempotency_key, cached, ..Options::default() };
-        Ok(CommandRun::new(kind.domain, id, self::command(command)?, sender, options))
-    }
+/// A command as it is sent: `order` says by whom, and with which options.
+fn command_run(
+    kind: &Kind,
+    id: &str,
+    command: &str,
+    order: &JsValue,
+    cached: Option<Snapshot>,
+) -> Result<CommandRun> {
+    let options = Options {
+        expected_version: field(order, "expectedVersion").as_f64().map(|version| version as u64),
+        idempotency_key: text(order, "idempotencyKey"),
+        cached,
+        ..Options::default()
+    };
+    Ok(CommandRun::new(kind.domain, id, self::command(command)?, sender(order), options))
 }
 
 fn outcome(done: &Done, cost: Cost) -> Result<String> {
@@ -109,7 +102,7 @@ impl Memory {
         now: f64,
         bits: &[u8],
     ) -> Result<String> {
-        let mut run = given::<Order>(order)?.run(kind, id, command, None)?;
+        let mut run = command_run(kind, id, command, &order, None)?;
         let (mut reply, mut random) = (None, random(bits));
         loop {
             // The store is free while the domain decides: that may be somebody's JavaScript.
@@ -168,30 +161,26 @@ pub struct Dynamo {
     cache: Rc<RefCell<Cache>>,
 }
 
-/// The names of its tables.
-#[derive(Deserialize)]
-struct Tables {
-    events: String,
-    helpers: String,
-    aggregates: BTreeMap<String, String>,
-}
-
 #[wasm_bindgen]
 impl Dynamo {
-    /// A store on tables `{events, helpers, aggregates}`, which remembers so many states.
+    /// A store on tables `{events, helpers, aggregates}`, which remembers so many states. `aggregates` is a map from
+    /// the kinds to the names of their tables.
     #[wasm_bindgen(constructor)]
-    pub fn new(tables: JsValue, cache: f64) -> Result<Dynamo> {
-        let Tables { events, helpers, aggregates } = given(tables)?;
-        let rows = |(name, table)| (name, Rows { table, fingerprint: 0 });
-        let layout = Layout { events, helpers, aggregates: aggregates.into_iter().map(rows).collect() };
+    pub fn new(tables: JsValue, cache: f64) -> Dynamo {
+        let name = |name| text(&tables, name).unwrap_or_default();
+        let mut layout = Layout { events: name("events"), helpers: name("helpers"), ..Layout::default() };
+        Map::from(field(&tables, "aggregates")).for_each(&mut |table, kind| {
+            let (kind, table) = (kind.as_string().unwrap_or_default(), table.as_string().unwrap_or_default());
+            layout.aggregates.push((kind, Rows { table, fingerprint: 0 }));
+        });
         let cache = Rc::new(RefCell::new(Cache::new(cache as usize)));
-        Ok(Dynamo { layout: RefCell::new(layout.into()), cache })
+        Dynamo { layout: RefCell::new(layout.into()), cache }
     }
 
     /// A command on its way.
     pub fn execute(&self, kind: &Kind, id: &str, command: &str, order: JsValue) -> Result<Run> {
         let cached = self.cache.borrow_mut().get(kind.domain.name(), id);
-        let run = given::<Order>(order)?.run(kind, id, command, cached)?;
+        let run = command_run(kind, id, command, &order, cached)?;
         let learnt = Learnt { cache: Rc::clone(&self.cache), domain: kind.domain, id: id.to_owned() };
         Ok(self.run(Work::Command(Box::new(run), learnt)))
     }
@@ -226,7 +215,8 @@ impl Dynamo {
     /// Says that the rows of a kind were written by this reducer.
     pub fn trust(&self, kind: &Kind, fingerprint: &str) {
         let mut layout = self.layout.borrow_mut();
-        if let Some(rows) = Arc::make_mut(&mut layout).aggregates.get_mut(kind.domain.name()) {
+        let rows = Arc::make_mut(&mut layout).aggregates.iter_mut();
+        for (_, rows) in rows.filter(|(name, _)| name == kind.domain.name()) {
             rows.fingerprint = fingerprint.parse().unwrap_or(0);
         }
     }
@@ -271,23 +261,25 @@ struct Learnt {
 }
 
 /// What is to be done next.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 enum Todo {
     /// Send this, and come back with the answer.
-    Send { target: String, body: String },
+    Send(Call),
     /// Come back after so many milliseconds.
-    Wait(f64),
+    Wait(Millis),
     /// It is over: a JSON text.
     Done(String),
 }
 
-/// An answer over HTTP.
-#[derive(Deserialize)]
-struct Answered {
-    status: u16,
-    date: Option<String>,
-    crc32: Option<String>,
+impl From<Todo> for JsValue {
+    fn from(todo: Todo) -> JsValue {
+        object(&[match todo {
+            Todo::Send(Call { target, body }) => {
+                ("send", object(&[("target", target.into()), ("body", body.into())]))
+            }
+            Todo::Wait(time) => ("wait", (time as f64).into()),
+            Todo::Done(text) => ("done", text.into()),
+        }])
+    }
 }
 
 #[wasm_bindgen]
@@ -296,16 +288,14 @@ impl Run {
     /// bytes; neither is there at the start, after a wait, and where no answer came. `now` is the time with which the
     /// call was signed, and `bits` are ten random bytes.
     pub fn next(&mut self, now: f64, bits: &[u8], head: JsValue, body: Option<Vec<u8>>) -> Result<JsValue> {
-        let head: Option<Answered> = given(head)?;
-        let body = body.unwrap_or_default();
-        let response = head.as_ref().map(|head| Response {
-            status: head.status,
-            date: head.date.as_deref(),
-            crc32: head.crc32.as_deref(),
+        let (date, crc32, body) = (text(&head, "date"), text(&head, "crc32"), body.unwrap_or_default());
+        let response = field(&head, "status").as_f64().map(|status| Response {
+            status: status as u16,
+            date: date.as_deref(),
+            crc32: crc32.as_deref(),
             body: &body,
         });
-        let todo = self.step(now as Millis, random(bits), response)?;
-        serde_wasm_bindgen::to_value(&todo).map_err(Into::into)
+        self.step(now as Millis, random(bits), response).map(Into::into)
     }
 
     /// How many milliseconds to add to the clock from now on, where it was found to be off.
@@ -321,8 +311,8 @@ impl Run {
             let next = chore.next(response, now, random);
             self.correction = chore.correction();
             return Ok(match next {
-                chore::Next::Send(call) => Todo::Send { target: call.target, body: call.body },
-                chore::Next::Wait(time) => Todo::Wait(time as f64),
+                chore::Next::Send(call) => Todo::Send(call),
+                chore::Next::Wait(time) => Todo::Wait(time),
                 chore::Next::Done(result) => {
                     // A fingerprint has more digits than a number of JavaScript.
                     let found = result.map_err(any)?.map(|fingerprint| fingerprint.to_string());
@@ -338,7 +328,7 @@ impl Run {
             };
             self.correction = exchange.correction().or(self.correction);
             match next {
-                Next::Send(call) => return Ok(Todo::Send { target: call.target, body: call.body }),
+                Next::Send(call) => return Ok(Todo::Send(call)),
                 Next::Done(done) => reply = Some(done),
             }
             self.exchange = None;
@@ -352,7 +342,7 @@ impl Run {
             match next {
                 Next::Send(call) => {
                     self.exchange = Some(exchange);
-                    return Ok(Todo::Send { target: call.target, body: call.body });
+                    return Ok(Todo::Send(call));
                 }
                 Next::Done(done) => reply = Some(done),
             }
@@ -360,7 +350,7 @@ impl Run {
     }
 
     fn ask(&mut self, reply: Option<Reply>, now: Millis, random: u128) -> Result<Asked> {
-        let wait = |time| Ok(Asked::Todo(Todo::Wait(time as f64)));
+        let wait = |time| Ok(Asked::Todo(Todo::Wait(time)));
         match &mut self.work {
             Work::Command(run, learnt) => match run.next(reply, now, random) {
                 Step::Ask(request) => Ok(Asked::Request(request)),

@@ -1,17 +1,17 @@
 //! What a store on DynamoDB needs besides requests: its tables, and to know which reducer wrote their rows.
 
 use super::{
-    Call, Layout,
+    Call, Layout, Quoted,
     error::{Meaning, bare, meaning},
     exchange::Response,
-    table, with,
+    json, record_key, table,
 };
 use crate::{
     error::{Error, Result},
     run::pause,
     time::Millis,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::VecDeque;
 
 /// A chore on its way, as a state machine like an [`Exchange`](super::exchange::Exchange): it asks for calls and for
@@ -76,8 +76,9 @@ const BETWEEN: Millis = 500;
 impl Chore {
     /// Makes every table of a layout that is not there yet, and waits until all can be used.
     pub fn tables(layout: &Layout) -> Self {
-        let create = table::all(layout).map(|table| (Task::Create, table.create()));
-        let describe = table::all(layout).map(|table| (Task::Describe(table.keys()), table.describe()));
+        let tables = table::all(layout);
+        let create = tables.iter().map(|table| (Task::Create, table.create()));
+        let describe = tables.iter().map(|table| (Task::Describe(table.keys()), table.describe()));
         let lifetime = [(Task::Lifetime, table::lifetime(layout)), (Task::Expire, table::expire(layout))];
         Self::of(create.chain(describe).chain(lifetime))
     }
@@ -85,20 +86,19 @@ impl Chore {
     /// Asks which reducer wrote the rows of a kind of aggregate; where nobody has said, it was this one. To be
     /// done once at the start: what is found is [`Rows::fingerprint`](super::Rows::fingerprint).
     pub fn reducer(layout: &Layout, aggregate: &str, ours: u64) -> Self {
-        let ask = json!({ "TableName": layout.helpers, "Key": key(aggregate), "ConsistentRead": true });
-        let unsaid = json!({
-            "ConditionExpression": "attribute_not_exists(#n0)",
-            "ExpressionAttributeNames": { "#n0": "pk" },
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        });
-        let claim = with(record(layout, aggregate, ours), unsaid);
-        let claim = (Task::Claim(ours), Call::new("PutItem", &claim));
-        Self::of([(Task::Ask, Call::new("GetItem", &ask)), claim])
+        let key = record_key(&record(aggregate));
+        let ask = json(r#"{"TableName":$,"Key":$,"ConsistentRead":true}"#, &[&Quoted(&layout.helpers), &key]);
+        let unsaid = r##",
+            "ConditionExpression":"attribute_not_exists(#n0)",
+            "ExpressionAttributeNames":{"#n0":"pk"},
+            "ReturnValuesOnConditionCheckFailure":"ALL_OLD""##;
+        let claim = (Task::Claim(ours), put(layout, aggregate, ours, &json(unsaid, &[])));
+        Self::of([(Task::Ask, Call::new("GetItem", ask)), claim])
     }
 
     /// Says that this reducer wrote all rows of a kind of aggregate: the end of a rebuild.
     pub fn rewritten(layout: &Layout, aggregate: &str, ours: u64) -> Self {
-        Self::of([(Task::Write(ours), Call::new("PutItem", &record(layout, aggregate, ours)))])
+        Self::of([(Task::Write(ours), put(layout, aggregate, ours, ""))])
     }
 
     fn of(tasks: impl IntoIterator<Item = (Task, Call)>) -> Self {
@@ -160,7 +160,8 @@ impl Chore {
 
     /// Whether a task is done.
     fn read(&mut self, response: &Response<'_>) -> Result<bool> {
-        let Ok(body) = serde_json::from_slice::<Value>(response.body) else {
+        let text = str::from_utf8(response.body).unwrap_or_default();
+        let Ok(body) = serde_json::from_str::<Value>(text) else {
             return self.again("an answer was no JSON");
         };
         let Some((task, call)) = self.tasks.front() else { return Ok(true) };
@@ -211,15 +212,16 @@ impl Chore {
     }
 }
 
-fn key(aggregate: &str) -> Value {
-    json!({ "pk": { "S": format!("reducer#{aggregate}") }, "sk": { "S": "record" } })
+/// The name of the record of who wrote the rows.
+fn record(aggregate: &str) -> String {
+    format!("reducer#{aggregate}")
 }
 
-/// The record of who wrote the rows. A fingerprint is written in hex, since it may be larger than a number that
-/// JavaScript holds.
-fn record(layout: &Layout, aggregate: &str, fingerprint: u64) -> Value {
-    let fingerprint = json!({ "fingerprint": { "S": format!("{fingerprint:016x}") } });
-    json!({ "TableName": layout.helpers, "Item": with(key(aggregate), fingerprint) })
+/// Writes that record. A fingerprint is written in hex, since it may be larger than a number that JavaScript holds.
+fn put(layout: &Layout, aggregate: &str, fingerprint: u64, more: &str) -> Call {
+    let template = r#"{"TableName":$,"Item":{"pk":{"S":$},"sk":{"S":"record"},"fingerprint":{"S":"$"}}$}"#;
+    let (table, fingerprint) = (Quoted(&layout.helpers), format!("{fingerprint:016x}"));
+    Call::new("PutItem", json(template, &[&table, &Quoted(&record(aggregate)), &fingerprint, &more]))
 }
 
 /// The fingerprint in a record. One that cannot be read is nobody's: rows are replayed then.

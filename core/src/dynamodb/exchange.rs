@@ -1,6 +1,9 @@
 //! A store's request as calls of DynamoDB's HTTP API, and its reply from their answers.
 
-use super::{Call, Layout, MAX_ITEM, MAX_TRANSACTION, error, item, sign::correction, with};
+use super::{
+    Call, Layout, MAX_ITEM, MAX_TRANSACTION, Quoted, error, item, item::typed, json, record_key,
+    sign::correction,
+};
 use crate::{
     aggregate::Meta,
     attribute::item_to_json,
@@ -8,14 +11,15 @@ use crate::{
     error::Issue,
     event::{Event, RESERVED_IN_ROWS},
     gzip::crc32,
+    order::sort_by_key,
+    raw::Fields,
     store::{Answer, Commit, Cost, Failure, Loaded, Page, Record, Reply, Request},
     time::{Millis, parse_iso, to_iso},
     value::{Object, below, hex},
 };
-use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 /// One request on its way, as a state machine: it asks for calls and never makes them.
 ///
@@ -69,42 +73,23 @@ pub enum Next {
 }
 
 /// What can stand in an answer, of whatever call.
-#[derive(Deserialize)]
 struct Body<'a> {
-    #[serde(borrow, rename = "Item")]
-    item: Option<&'a RawValue>,
-    #[serde(borrow, rename = "Items", default)]
-    items: Vec<&'a RawValue>,
-    #[serde(borrow, rename = "Responses", default)]
-    responses: Vec<Part<'a>>,
-    #[serde(borrow, rename = "LastEvaluatedKey")]
-    last: Option<&'a RawValue>,
-    #[serde(rename = "ConsumedCapacity")]
+    item: Option<&'a str>,
+    items: Vec<&'a str>,
+    /// What a transaction read.
+    responses: Vec<Fields<'a>>,
+    last: Option<&'a str>,
     consumed: Option<Value>,
-    #[serde(borrow, rename = "CancellationReasons", default)]
     reasons: Vec<Reason<'a>>,
-    #[serde(rename = "__type", default)]
     code: String,
-    #[serde(alias = "Message", default)]
     message: String,
 }
 
-/// One of the items that a transaction read.
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(borrow, rename = "Item")]
-    item: Option<&'a RawValue>,
-}
-
 /// Why an item kept a transaction from being written.
-#[derive(Deserialize)]
 struct Reason<'a> {
-    #[serde(rename = "Code", default)]
     code: String,
-    #[serde(rename = "Message", default)]
     message: Option<String>,
-    #[serde(borrow, rename = "Item")]
-    item: Option<&'a RawValue>,
+    item: Option<&'a str>,
 }
 
 type Found<T> = Result<T, Failure>;
@@ -172,17 +157,16 @@ impl Exchange {
 
     fn first(&self) -> Found<Call> {
         match &self.request {
-            Request::Load { aggregate, id } => {
-                let key = json!({ "aggregateId": { "S": id } });
-                Ok(get(self.rows(aggregate)?, key))
-            }
+            Request::Load { aggregate, id } => Ok(get(self.rows(aggregate)?, &key(id, ""))),
             Request::Record { keys, .. } => match keys.as_slice() {
-                [key] => Ok(get(&self.layout.helpers, record_key(key))),
+                [key] => Ok(get(&self.layout.helpers, &record_key(key))),
                 keys => {
-                    let get = |key| json!({ "TableName": self.layout.helpers, "Key": record_key(key) });
-                    let items: Value = keys.iter().map(|key| json!({ "Get": get(key) })).collect();
-                    let body = json!({ "TransactItems": items, "ReturnConsumedCapacity": "TOTAL" });
-                    Ok(Call::new("TransactGetItems", &body))
+                    let get = |key: &String| {
+                        let (table, key) = (Quoted(&self.layout.helpers), record_key(key));
+                        json(r#"{"Get":{"TableName":$,"Key":$}}"#, &[&table, &key])
+                    };
+                    let items = keys.iter().map(get).collect::<Vec<_>>().join(",");
+                    Ok(Call::new("TransactGetItems", json(TRANSACTION, &[&items])))
                 }
             },
             Request::Events { cursor, .. } => {
@@ -190,24 +174,26 @@ impl Exchange {
                 Ok(self.query(start))
             }
             Request::List { aggregate, cursor, limit } => {
-                let body = json!({
-                    "TableName": self.rows(aggregate)?,
-                    "ConsistentRead": true,
-                    "ProjectionExpression": "#n0, #n1, #n2, #n3",
-                    "ExpressionAttributeNames":
-                        { "#n0": "aggregateId", "#n1": "version", "#n2": "actorId", "#n3": "updatedAt" },
-                    "Limit": limit,
-                    "ReturnConsumedCapacity": "TOTAL",
-                });
-                let start = cursor.as_ref().map(|id| json!({ "aggregateId": { "S": id } }));
-                Ok(Call::new("Scan", &starting(body, start)))
+                let template = r##"{
+                    "TableName":$,
+                    "ConsistentRead":true,
+                    "ProjectionExpression":"#n0, #n1, #n2, #n3",
+                    "ExpressionAttributeNames":{
+                        "#n0":"aggregateId","#n1":"version","#n2":"actorId","#n3":"updatedAt"
+                    },
+                    "Limit":$,
+                    "ReturnConsumedCapacity":"TOTAL"
+                    $
+                }"##;
+                let start = cursor.as_ref().map_or_else(String::new, |id| starting(&key(id, "")));
+                Ok(Call::new("Scan", json(template, &[&Quoted(self.rows(aggregate)?), limit, &start])))
             }
             Request::Commit(commit) => transaction(&self.layout, self.rows(&commit.aggregate)?, commit),
         }
     }
 
     fn rows(&self, aggregate: &str) -> Found<&str> {
-        let rows = self.layout.aggregates.get(aggregate);
+        let rows = self.layout.rows(aggregate);
         rows.map(|rows| rows.table.as_str()).ok_or_else(|| {
             Failure::Refused(format!("no table is known for aggregates of the kind {aggregate}"))
         })
@@ -216,19 +202,27 @@ impl Exchange {
     /// The events of a stream in the order of their ids, which is that of their versions as a rule and not by
     /// promise. The first behind a version is looked for from the end, since that is where it lies.
     fn query(&self, start: Option<&str>) -> Call {
-        let Request::Events { id, limit, .. } = &self.request else { return Call::new("Query", &json!({})) };
-        let body = json!({
-            "TableName": self.layout.events,
-            "KeyConditionExpression": "#n0 = :v0",
-            "ExpressionAttributeNames": { "#n0": "aggregateId" },
-            "ExpressionAttributeValues": { ":v0": { "S": id } },
-            "ConsistentRead": true,
-            "ScanIndexForward": !self.is_backwards(),
-            "Limit": if self.is_backwards() { 10 } else { *limit },
-            "ReturnConsumedCapacity": "TOTAL",
+        let (id, limit) = match &self.request {
+            Request::Events { id, limit, .. } => (id.as_str(), *limit),
+            _ => ("", 0),
+        };
+        let template = r##"{
+            "TableName":$,
+            "KeyConditionExpression":"#n0 = :v0",
+            "ExpressionAttributeNames":{"#n0":"aggregateId"},
+            "ExpressionAttributeValues":{":v0":{"S":$}},
+            "ConsistentRead":true,
+            "ScanIndexForward":$,
+            "Limit":$,
+            "ReturnConsumedCapacity":"TOTAL"
+            $
+        }"##;
+        let (forward, limit) = if self.is_backwards() { (false, 10) } else { (true, limit) };
+        let start = start.map_or_else(String::new, |event_id| {
+            starting(&key(id, &json(r#","eventId":{"S":$}"#, &[&Quoted(event_id)])))
         });
-        let start = start.map(|event_id| json!({ "aggregateId": { "S": id }, "eventId": { "S": event_id } }));
-        Call::new("Query", &starting(body, start))
+        let values: [&dyn Display; 5] = [&Quoted(&self.layout.events), &Quoted(id), &forward, &limit, &start];
+        Call::new("Query", json(template, &values))
     }
 
     fn is_backwards(&self) -> bool {
@@ -254,7 +248,8 @@ impl Exchange {
                 Answer::Loaded(loaded.unwrap_or_default())
             }
             Request::Record { now, .. } => {
-                let items = body.item.into_iter().chain(body.responses.iter().filter_map(|part| part.item));
+                let items =
+                    body.item.into_iter().chain(body.responses.iter().filter_map(|part| part.get("Item")));
                 let records = items.map(record).collect::<Found<Vec<Record>>>()?;
                 Answer::Record(records.into_iter().find(|record| record.counts(*now)))
             }
@@ -288,7 +283,7 @@ impl Exchange {
         last: Option<String>,
     ) -> Option<Page<Event>> {
         self.found.retain(|event| event.version() > after);
-        self.found.sort_by_key(Event::version);
+        sort_by_key(&mut self.found, Event::version);
         let versions = self.found.iter().map(Event::version);
         let whole = versions.zip(after + 1..).take_while(|(found, expected)| found == expected).count();
         if self.is_backwards() {
@@ -353,10 +348,10 @@ impl Exchange {
     }
 
     /// A row as what it is: the newest snapshot.
-    fn loaded(&self, aggregate: &str, item: &RawValue) -> Found<Loaded> {
+    fn loaded(&self, aggregate: &str, item: &str) -> Found<Loaded> {
         let mut state = plain(item)?;
         let meta = meta(&mut state, item)?;
-        let fingerprint = self.layout.aggregates.get(aggregate).map_or(0, |rows| rows.fingerprint);
+        let fingerprint = self.layout.rows(aggregate).map_or(0, |rows| rows.fingerprint);
         Ok(Loaded { version: meta.version, snapshot: Some(Snapshot { meta, state, fingerprint }) })
     }
 }
@@ -379,11 +374,50 @@ impl Response<'_> {
 }
 
 fn parse(status: u16, body: &[u8]) -> Found<Body<'_>> {
-    serde_json::from_slice(body).map_err(|error| match status {
+    let text = str::from_utf8(body).map_err(|error| error.to_string());
+    text.and_then(|text| Body::read(text).map_err(|error| error.to_string())).map_err(|error| match status {
         // Half an answer, or somebody else's: what DynamoDB did is not known.
         200 | 500.. => Failure::Lost,
         _ => Failure::Refused(format!("the answer {status} is no DynamoDB's: {error}")),
     })
+}
+
+impl<'a> Body<'a> {
+    fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        const NAMES: &[&str] = &[
+            "Item",
+            "Items",
+            "Responses",
+            "LastEvaluatedKey",
+            "ConsumedCapacity",
+            "CancellationReasons",
+            "__type",
+            "message",
+            "Message",
+        ];
+        let body = Fields::read(text, NAMES)?;
+        let items = |name| body.items(name).map(Option::unwrap_or_default);
+        let part = |text| Fields::read(text, &["Item"]);
+        let message = body.string("message")?.map_or_else(|| body.string("Message"), |text| Ok(Some(text)));
+        Ok(Self {
+            item: body.get("Item"),
+            items: items("Items")?,
+            responses: items("Responses")?.into_iter().map(part).collect::<Result<_, _>>()?,
+            last: body.get("LastEvaluatedKey"),
+            consumed: body.get("ConsumedCapacity").map(serde_json::from_str).transpose()?,
+            reasons: items("CancellationReasons")?.into_iter().map(Reason::read).collect::<Result<_, _>>()?,
+            code: body.string("__type")?.unwrap_or_default(),
+            message: message?.unwrap_or_default(),
+        })
+    }
+}
+
+impl<'a> Reason<'a> {
+    fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        let reason = Fields::read(text, &["Code", "Message", "Item"])?;
+        let code = reason.string("Code")?.unwrap_or_default();
+        Ok(Self { code, message: reason.string("Message")?, item: reason.get("Item") })
+    }
 }
 
 fn unreadable(what: &str) -> Failure {
@@ -391,14 +425,14 @@ fn unreadable(what: &str) -> Failure {
 }
 
 /// An item as plain JSON.
-fn plain(item: &RawValue) -> Found<Object> {
-    let json = item_to_json(item.get(), &[])
-        .map_err(|error| unreadable(&format!("an item cannot be read: {error}")))?;
+fn plain(item: &str) -> Found<Object> {
+    let json =
+        item_to_json(item, &[]).map_err(|error| unreadable(&format!("an item cannot be read: {error}")))?;
     serde_json::from_str(&json).map_err(|error| unreadable(&format!("an item cannot be read: {error}")))
 }
 
 /// Takes what every row has out of it.
-fn meta(row: &mut Object, item: &RawValue) -> Found<Meta> {
+fn meta(row: &mut Object, item: &str) -> Found<Meta> {
     let mut take = |name: &str| row.shift_remove(name);
     let (id, version, actor) = (take("aggregateId"), take("version"), take("actorId"));
     let updated_at = take("updatedAt");
@@ -406,7 +440,7 @@ fn meta(row: &mut Object, item: &RawValue) -> Found<Meta> {
     let wrong = |name: &str, expected: &str| {
         unreadable(&format!(
             "{name} of a row is not {expected}: {}",
-            item.get().chars().take(200).collect::<String>()
+            item.chars().take(200).collect::<String>()
         ))
     };
     Ok(Meta {
@@ -425,8 +459,8 @@ fn meta(row: &mut Object, item: &RawValue) -> Found<Meta> {
     })
 }
 
-fn event(item: &RawValue) -> Found<Event> {
-    let json = item_to_json(item.get(), &["eventTs"]).map_err(|error| error.to_string());
+fn event(item: &str) -> Found<Event> {
+    let json = item_to_json(item, &["eventTs"]).map_err(|error| error.to_string());
     let event = json.and_then(|json| Event::parse(&json).map_err(|issue| issue.to_string()));
     event.map_err(|error| unreadable(&format!("an item is no event: {error}")))
 }
@@ -440,18 +474,22 @@ fn last_event(body: &Body<'_>) -> Found<Option<String>> {
     }
 }
 
-/// A query or scan that goes on where another ended.
-fn starting(body: Value, start: Option<Value>) -> Value {
-    match start {
-        Some(key) => with(body, json!({ "ExclusiveStartKey": key })),
-        None => body,
-    }
+/// The body of a transaction.
+const TRANSACTION: &str = r#"{"TransactItems":[$],"ReturnConsumedCapacity":"TOTAL"}"#;
+
+/// The key of a row or, with more, of an event.
+fn key(id: &str, more: &str) -> String {
+    json(r#"{"aggregateId":{"S":$}$}"#, &[&Quoted(id), &more])
 }
 
-fn get(table: &str, key: Value) -> Call {
-    let body =
-        json!({ "TableName": table, "Key": key, "ConsistentRead": true, "ReturnConsumedCapacity": "TOTAL" });
-    Call::new("GetItem", &body)
+/// What lets a query or scan go on where another ended.
+fn starting(key: &str) -> String {
+    json(r#","ExclusiveStartKey":$"#, &[&key])
+}
+
+fn get(table: &str, key: &str) -> Call {
+    let template = r#"{"TableName":$,"Key":$,"ConsistentRead":true,"ReturnConsumedCapacity":"TOTAL"}"#;
+    Call::new("GetItem", json(template, &[&Quoted(table), &key]))
 }
 
 /// The units of one table or of several.
@@ -474,10 +512,6 @@ fn number(text: &str) -> f64 {
 
 // Records under keys
 
-fn record_key(key: &str) -> Value {
-    json!({ "pk": { "S": key }, "sk": { "S": "record" } })
-}
-
 /// Times of records are whole seconds, since that is what DynamoDB's time to live counts in.
 fn seconds(time: Millis) -> u64 {
     time.div_ceil(1_000)
@@ -485,8 +519,8 @@ fn seconds(time: Millis) -> u64 {
 
 /// A record as an item.
 pub(super) fn record_item(record: &Record) -> Object {
-    let text = |text: &str| json!({ "S": text });
-    let number = |number: u64| json!({ "N": number.to_string() });
+    let text = |text: &str| typed("S", text.into());
+    let number = |number: u64| typed("N", number.to_string().into());
     let fields = [
         ("pk", text(&record.key)),
         ("sk", text("record")),
@@ -500,7 +534,7 @@ pub(super) fn record_item(record: &Record) -> Object {
     fields.into_iter().chain(end).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn record(item: &RawValue) -> Found<Record> {
+fn record(item: &str) -> Found<Record> {
     let mut fields = plain(item)?;
     let mut take = |name: &str| fields.shift_remove(name);
     let (key, hash, aggregate, id) = (take("pk"), take("hash"), take("aggregateName"), take("aggregateId"));
@@ -530,28 +564,24 @@ fn transaction(layout: &Layout, rows: &str, commit: &Commit) -> Found<Call> {
     let row =
         row(&commit.snapshot.meta, &commit.snapshot.state).map_err(|issue| refused("the state", issue))?;
     let mut sizes = vec![item::size(&row)];
-    let mut items = vec![json!({ "Update": update(rows, row, commit) })];
-    let mut add = |table: &str, fields: &Object, condition: Value| {
-        sizes.push(item::size(fields));
-        let body =
-            json!({ "TableName": table, "Item": fields, "ReturnValuesOnConditionCheckFailure": "ALL_OLD" });
-        items.push(json!({ "Put": with(body, condition) }));
+    let mut items = vec![update(rows, row, commit)];
+    let mut add = |table: &str, fields: Object, condition: &str| {
+        sizes.push(item::size(&fields));
+        let template = r#"{"Put":{
+            "TableName":$,"Item":$,"ReturnValuesOnConditionCheckFailure":"ALL_OLD","ConditionExpression":$
+        }}"#;
+        items.push(json(template, &[&Quoted(table), &Value::Object(fields), &condition]));
     };
     for event in &commit.events {
         let fields = event_item(event).map_err(|issue| refused(event.name(), issue))?;
-        let condition = json!({
-            "ConditionExpression": "attribute_not_exists(#n0)",
-            "ExpressionAttributeNames": { "#n0": "eventId" },
-        });
-        add(&layout.events, &fields, condition);
+        let condition = r##""attribute_not_exists(#n0)","ExpressionAttributeNames":{"#n0":"eventId"}"##;
+        add(&layout.events, fields, condition);
     }
+    let condition = r##""attribute_not_exists(#n0) OR #n1 < :v0",
+        "ExpressionAttributeNames":{"#n0":"pk","#n1":"expiresAt"},
+        "ExpressionAttributeValues":{":v0":{"N":"$"}}"##;
     for record in &commit.records {
-        let condition = json!({
-            "ConditionExpression": "attribute_not_exists(#n0) OR #n1 < :v0",
-            "ExpressionAttributeNames": { "#n0": "pk", "#n1": "expiresAt" },
-            "ExpressionAttributeValues": { ":v0": { "N": seconds(commit.now).to_string() } },
-        });
-        add(&layout.helpers, &record_item(record), condition);
+        add(&layout.helpers, record_item(record), &json(condition, &[&seconds(commit.now)]));
     }
     if let Some(large) = sizes.iter().find(|size| **size > MAX_ITEM) {
         return Err(Failure::Refused(format!(
@@ -566,11 +596,11 @@ fn transaction(layout: &Layout, rows: &str, commit: &Commit) -> Found<Call> {
     if items.len() > 100 {
         return Err(Failure::Refused(format!("a transaction of {} items: DynamoDB takes 100", items.len())));
     }
-    let body = json!({ "TransactItems": items, "ReturnConsumedCapacity": "TOTAL" });
+    let body = json(TRANSACTION, &[&items.join(",")]);
     // The same bytes sent again are the same attempt; a command that was decided again is a new one.
-    let digest = hex(&Sha256::digest(body.to_string()));
-    let token = json!({ "ClientRequestToken": digest.get(..36) });
-    Ok(Call::new("TransactWriteItems", &with(body, token)))
+    let digest = hex(&Sha256::digest(&body));
+    let (body, token) = (body.strip_suffix('}').unwrap_or_default(), digest.get(..36).unwrap_or_default());
+    Ok(Call::new("TransactWriteItems", json(r#"$,"ClientRequestToken":"$"}"#, &[&body, &token])))
 }
 
 /// A row as an item, in the order in which its attributes are set.
@@ -597,7 +627,7 @@ pub(super) fn event_item(event: &Event) -> Result<Object, Issue> {
 }
 
 /// The row's update: placeholders throughout, since names may be words that DynamoDB keeps for itself.
-fn update(table: &str, row: Object, commit: &Commit) -> Value {
+fn update(table: &str, row: Object, commit: &Commit) -> String {
     let mut names = Object::from_iter([("#n0".to_owned(), Value::from("aggregateId"))]);
     let mut values = Object::new();
     let mut set = Vec::new();
@@ -620,16 +650,19 @@ fn update(table: &str, row: Object, commit: &Commit) -> Value {
         "attribute_not_exists(#n0)"
     } else {
         // `version` is the first attribute that is set.
-        values.insert(":prevVersion".to_owned(), json!({ "N": commit.expected.to_string() }));
+        values.insert(":prevVersion".to_owned(), typed("N", commit.expected.to_string().into()));
         "attribute_exists(#n0) AND #n1 = :prevVersion"
     };
-    json!({
-        "TableName": table,
-        "Key": { "aggregateId": { "S": commit.id } },
-        "UpdateExpression": expression,
-        "ConditionExpression": condition,
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": values,
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    })
+    let template = r#"{"Update":{
+        "TableName":$,
+        "Key":$,
+        "UpdateExpression":$,
+        "ConditionExpression":"$",
+        "ExpressionAttributeNames":$,
+        "ExpressionAttributeValues":$,
+        "ReturnValuesOnConditionCheckFailure":"ALL_OLD"
+    }}"#;
+    let (names, values) = (Value::Object(names), Value::Object(values));
+    let (key, expression) = (key(&commit.id, ""), Quoted(&expression));
+    json(template, &[&Quoted(table), &key, &expression, &condition, &names, &values])
 }

@@ -5,9 +5,9 @@
 
 use crate::{
     error::Issue,
-    value::{Object, below},
+    value::{self, Object, below},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A JSON object as an item: each field an attribute value such as `{"N":"2500"}`, each number with the digits
 /// that it has.
@@ -34,15 +34,20 @@ fn object(path: &str, fields: &Object) -> Result<Object, Issue> {
     attributes.collect()
 }
 
+/// An attribute value of that type.
+pub(super) fn typed(kind: &str, value: Value) -> Value {
+    Object::from_iter([(kind.to_owned(), value)]).into()
+}
+
 /// A JSON value as an attribute value; `path` is where it stands, for the error.
 ///
 /// # Errors
 /// As [`of`].
 pub fn attribute(path: &str, value: &Value) -> Result<Value, Issue> {
     Ok(match value {
-        Value::Null => json!({ "NULL": true }),
-        Value::Bool(flag) => json!({ "BOOL": flag }),
-        Value::String(text) => json!({ "S": text }),
+        Value::Null => typed("NULL", true.into()),
+        Value::Bool(flag) => typed("BOOL", (*flag).into()),
+        Value::String(text) => typed("S", text.as_str().into()),
         Value::Number(number) => {
             let text = number.to_string();
             if !fits(&text) {
@@ -51,30 +56,22 @@ pub fn attribute(path: &str, value: &Value) -> Result<Value, Issue> {
                 );
                 return Err(Issue { pointer: path.to_owned(), message });
             }
-            json!({ "N": text })
+            typed("N", text.into())
         }
         Value::Array(items) => {
             let items = items.iter().enumerate();
             let items = items.map(|(index, item)| attribute(&below(path, &index.to_string()), item));
-            json!({ "L": items.collect::<Result<Vec<Value>, Issue>>()? })
+            typed("L", items.collect::<Result<Value, Issue>>()?)
         }
-        Value::Object(fields) => json!({ "M": object(path, fields)? }),
+        Value::Object(fields) => typed("M", object(path, fields)?.into()),
     })
 }
 
-/// A JSON number's digits, without zeros at either end, and the power of ten of the first of them. Nothing for
-/// zero.
+/// How many significant digits a JSON number has, and the power of ten of the first of them. Nothing for zero.
 fn digits(number: &str) -> Option<(usize, i64)> {
-    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-    // An exponent of more digits than this is out of every range, whatever its sign.
-    let exponent: i64 =
-        exponent.parse().unwrap_or(if exponent.starts_with('-') { -1_000_000 } else { 1_000_000 });
-    let mantissa = mantissa.trim_start_matches('-');
-    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let all: Vec<u8> = whole.bytes().chain(part.bytes()).collect();
-    let first = all.iter().position(|digit| *digit != b'0')?;
-    let last = all.iter().rposition(|digit| *digit != b'0')?;
-    Some((last - first + 1, exponent.saturating_add(whole.len() as i64 - 1 - first as i64)))
+    let (_, digits, power) = value::digits(number);
+    let behind = digits.len().checked_sub(1)?;
+    Some((digits.len(), power.saturating_add(behind as i64)))
 }
 
 fn fits(number: &str) -> bool {
@@ -120,6 +117,7 @@ fn number_size(number: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn numbers_keep_their_digits_up_to_what_dynamodb_holds() {

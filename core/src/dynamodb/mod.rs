@@ -21,7 +21,7 @@ pub mod sign;
 mod table;
 
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 
 /// Where everything lies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +31,14 @@ pub struct Layout {
     /// The name of the table of helpers.
     pub helpers: String,
     /// The table of each kind of aggregate.
-    pub aggregates: BTreeMap<String, Rows>,
+    pub aggregates: Vec<(String, Rows)>,
+}
+
+impl Layout {
+    /// The table of a kind of aggregate.
+    pub fn rows(&self, aggregate: &str) -> Option<&Rows> {
+        self.aggregates.iter().find(|(kind, _)| kind == aggregate).map(|(_, rows)| rows)
+    }
 }
 
 /// A table of aggregates.
@@ -54,17 +61,39 @@ pub struct Call {
 }
 
 impl Call {
-    fn new(action: &str, body: &Value) -> Self {
-        Self { target: format!("DynamoDB_20120810.{action}"), body: body.to_string() }
+    fn new(action: &str, body: String) -> Self {
+        Self { target: format!("DynamoDB_20120810.{action}"), body }
     }
 }
 
-/// An object with more fields.
-fn with(mut body: Value, more: Value) -> Value {
-    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
-        body.extend(more);
+/// A JSON text with these in the places of its `$`, and without line breaks and what indents its lines. (`json!` is
+/// code for each field: all of our calls would be several times as large.)
+fn json(template: &str, values: &[&dyn Display]) -> String {
+    let mut values = values.iter();
+    let mut json = String::new();
+    for part in template.lines().flat_map(|line| line.trim_start().split_inclusive('$')) {
+        match part.strip_suffix('$') {
+            Some(part) => {
+                json += &[part, &values.next().map_or_else(String::new, ToString::to_string)].concat()
+            }
+            None => json += part,
+        }
     }
-    body
+    json
+}
+
+/// A text as it stands in JSON.
+struct Quoted<'a>(&'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Value::from(self.0).fmt(f)
+    }
+}
+
+/// The key of a record among the helpers.
+fn record_key(key: &str) -> String {
+    json(r#"{"pk":{"S":$},"sk":{"S":"record"}}"#, &[&Quoted(key)])
 }
 
 /// The most bytes of an item.

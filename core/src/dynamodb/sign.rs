@@ -43,12 +43,13 @@
 
 use super::error::bare;
 use crate::{
+    order::Map,
     time::{Millis, parse_iso, to_iso},
     value::hex,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
@@ -332,14 +333,17 @@ fn basic_iso(now: Millis) -> String {
 /// The headers as they are signed, one a line: names in lower case and sorted, the values of one name in
 /// their order with commas between, and no spaces but single ones inside. Then the names alone.
 fn canonical_headers<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> (String, String) {
-    let mut sorted = BTreeMap::<String, Vec<String>>::new();
+    let mut sorted = Map::default();
     for (name, value) in headers {
         let words: Vec<_> = value.split(' ').filter(|word| !word.is_empty()).collect();
-        sorted.entry(name.to_ascii_lowercase()).or_default().push(words.join(" "));
+        let values = sorted.entry(&name.to_ascii_lowercase(), Vec::new);
+        values.into_iter().for_each(|values| values.push(words.join(" ")));
     }
-    let lines = sorted.iter().map(|(name, values)| format!("{name}:{}\n", values.join(",")));
-    let lines = lines.collect();
-    let names: Vec<_> = sorted.into_keys().collect();
+    let (mut lines, mut names) = (String::new(), Vec::new());
+    for (name, values) in sorted.iter() {
+        lines += &[name, ":", &values.join(","), "\n"].concat();
+        names.push(&**name);
+    }
     (lines, names.join(";"))
 }
 

@@ -1,74 +1,83 @@
 //! The tables: what makes them, and what tells that they are there.
 
-use super::{Call, Layout, with};
-use serde_json::{Value, json};
+use super::{Call, Layout, Quoted, json};
+use serde_json::Value;
 
 /// A table that a layout needs.
 pub(super) struct Table<'a> {
     pub(super) name: &'a str,
     keys: &'static [&'static str],
-    more: Value,
+    /// What its keys and indexes are made of.
+    attributes: &'static [&'static str],
+    more: &'static str,
 }
+
+const EVENTS: &str = r#",
+    "GlobalSecondaryIndexes":[{
+        "IndexName":"eventNameIndex",
+        "KeySchema":[
+            {"AttributeName":"eventName","KeyType":"HASH"},
+            {"AttributeName":"aggregateId","KeyType":"RANGE"}
+        ],
+        "Projection":{"ProjectionType":"KEYS_ONLY"}
+    }],
+    "StreamSpecification":{"StreamEnabled":true,"StreamViewType":"NEW_IMAGE"}"#;
 
 /// Every table of a layout. They are billed by request; the events have the index `eventNameIndex` and a stream of
 /// new images.
-pub(super) fn all(layout: &Layout) -> impl Iterator<Item = Table<'_>> {
-    let events = json!({
-        "AttributeDefinitions": (["aggregateId", "eventId", "eventName"].map(definition)),
-        "GlobalSecondaryIndexes": [{
-            "IndexName": "eventNameIndex",
-            "KeySchema": schema(&["eventName", "aggregateId"]),
-            "Projection": { "ProjectionType": "KEYS_ONLY" },
-        }],
-        "StreamSpecification": { "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" },
-    });
-    let rows = layout.aggregates.values();
-    rows.map(|rows| Table { name: &rows.table, keys: &["aggregateId"], more: json!({}) }).chain([
-        Table { name: &layout.events, keys: &["aggregateId", "eventId"], more: events },
-        Table { name: &layout.helpers, keys: &["pk", "sk"], more: json!({}) },
-    ])
+pub(super) fn all(layout: &Layout) -> Vec<Table<'_>> {
+    let table = |name, keys| Table { name, keys, attributes: keys, more: "" };
+    let mut all: Vec<_> =
+        layout.aggregates.iter().map(|(_, rows)| table(&rows.table, &["aggregateId"])).collect();
+    let events = table(&layout.events, &["aggregateId", "eventId"]);
+    all.push(Table { attributes: &["aggregateId", "eventId", "eventName"], more: EVENTS, ..events });
+    all.push(table(&layout.helpers, &["pk", "sk"]));
+    all
 }
 
 impl Table<'_> {
     pub(super) fn create(&self) -> Call {
-        let body = json!({
-            "TableName": self.name,
-            "BillingMode": "PAY_PER_REQUEST",
-            "KeySchema": self.keys(),
-            "AttributeDefinitions": self.keys.iter().map(|key| definition(key)).collect::<Vec<_>>(),
-        });
-        Call::new("CreateTable", &with(body, self.more.clone()))
+        let template = r#"{
+            "TableName":$,
+            "BillingMode":"PAY_PER_REQUEST",
+            "KeySchema":$,
+            "AttributeDefinitions":[$]
+            $
+        }"#;
+        let definition = |name: &&str| json(r#"{"AttributeName":"$","AttributeType":"S"}"#, &[name]);
+        let definitions = self.attributes.iter().map(definition).collect::<Vec<_>>().join(",");
+        let more = json(self.more, &[]);
+        Call::new("CreateTable", json(template, &[&Quoted(self.name), &self.schema(), &definitions, &more]))
     }
 
     pub(super) fn describe(&self) -> Call {
-        Call::new("DescribeTable", &json!({ "TableName": self.name }))
+        Call::new("DescribeTable", named(self.name))
     }
 
-    /// The keys, as they are made and as they are described.
+    /// The keys, as they are described.
     pub(super) fn keys(&self) -> Value {
-        schema(self.keys)
+        serde_json::from_str(&self.schema()).unwrap_or_default()
+    }
+
+    fn schema(&self) -> String {
+        let keys = self.keys.iter().zip(["HASH", "RANGE"]);
+        let keys = keys.map(|(key, kind)| json(r#"{"AttributeName":"$","KeyType":"$"}"#, &[key, &kind]));
+        json("[$]", &[&keys.collect::<Vec<_>>().join(",")])
     }
 }
 
 /// Asks whether expired helpers are removed.
 pub(super) fn lifetime(layout: &Layout) -> Call {
-    Call::new("DescribeTimeToLive", &json!({ "TableName": layout.helpers }))
+    Call::new("DescribeTimeToLive", named(&layout.helpers))
 }
 
 /// Lets expired helpers be removed.
 pub(super) fn expire(layout: &Layout) -> Call {
-    let body = json!({
-        "TableName": layout.helpers,
-        "TimeToLiveSpecification": { "AttributeName": "expiresAt", "Enabled": true },
-    });
-    Call::new("UpdateTimeToLive", &body)
+    let template =
+        r#"{"TableName":$,"TimeToLiveSpecification":{"AttributeName":"expiresAt","Enabled":true}}"#;
+    Call::new("UpdateTimeToLive", json(template, &[&Quoted(&layout.helpers)]))
 }
 
-fn schema(keys: &[&str]) -> Value {
-    let keys = keys.iter().zip(["HASH", "RANGE"]);
-    keys.map(|(key, kind)| json!({ "AttributeName": key, "KeyType": kind })).collect()
-}
-
-fn definition(key: &str) -> Value {
-    json!({ "AttributeName": key, "AttributeType": "S" })
+fn named(table: &str) -> String {
+    json(r#"{"TableName":$}"#, &[&Quoted(table)])
 }

@@ -6,8 +6,8 @@ use crate::{
     domain::{Snapshot, belongs},
     error::ReduceError,
     event::Event,
+    order::Map,
 };
-use std::collections::BTreeMap;
 
 /// How many events lie between two snapshots where nothing else is asked for.
 pub const SNAPSHOT_EVERY: u64 = 100;
@@ -28,8 +28,9 @@ pub const SNAPSHOT_EVERY: u64 = 100;
 /// ```
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
-    streams: BTreeMap<(String, String), Stored>,
-    records: BTreeMap<String, Record>,
+    /// By the kind of the aggregates, and by their ids.
+    streams: Map<Map<Stored>>,
+    records: Map<Record>,
     snapshot_every: u64,
 }
 
@@ -59,22 +60,24 @@ impl MemoryStore {
     /// An empty store that keeps a snapshot every so many events: every 1 is a row that is always
     /// current, as on DynamoDB.
     pub fn with_snapshots(every: u64) -> Self {
-        Self { streams: BTreeMap::new(), records: BTreeMap::new(), snapshot_every: every.max(1) }
+        Self { streams: Map::default(), records: Map::default(), snapshot_every: every.max(1) }
     }
 
     /// Every stream, with the name of its aggregate and its id, in their order.
     pub fn streams(&self) -> impl Iterator<Item = (&str, &str, &Stored)> {
-        self.streams.iter().map(|((aggregate, id), stored)| (aggregate.as_str(), id.as_str(), stored))
+        self.streams
+            .iter()
+            .flat_map(|(aggregate, ids)| ids.iter().map(move |(id, stored)| (&**aggregate, &**id, stored)))
     }
 
     /// One stream.
     pub fn stream(&self, aggregate: &str, id: &str) -> Option<&Stored> {
-        self.streams.get(&(aggregate.to_owned(), id.to_owned()))
+        self.streams.get(aggregate)?.get(id)
     }
 
     /// Every record, expired ones too.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
-        self.records.values()
+        self.records.iter().map(|(_, record)| record)
     }
 
     /// Takes back what a commit wrote, from wherever it was kept: its events, and its records.
@@ -83,34 +86,35 @@ impl MemoryStore {
     /// Events that do not follow those that are here; nothing is taken then.
     pub fn restore(&mut self, events: Vec<Event>, records: Vec<Record>) -> Result<(), ReduceError> {
         let Some(last) = events.last() else { return Ok(()) };
-        let key = (last.aggregate().to_owned(), last.aggregate_id().to_owned());
+        let (aggregate, id) = (last.shared_aggregate().clone(), last.shared_aggregate_id().clone());
         let head = Meta {
-            id: last.shared_aggregate_id().clone(),
+            id: id.clone(),
             version: last.version(),
             actor: last.shared_actor().clone(),
             updated_at: Some(last.time()),
         };
-        let stored = self.streams.get(&key);
+        let stored = self.stream(&aggregate, &id);
         let versions = stored.map_or(0, |stored| stored.events.len() as u64)..;
         for (version, event) in versions.zip(&events) {
             in_order(version, event.version()).map_err(|problem| problem.of(event))?;
-            belongs(event, &key.0, &key.1)?;
+            belongs(event, &aggregate, &id)?;
         }
-        let stored = self.streams.entry(key).or_default();
-        stored.events.extend(events);
-        stored.head = Some(head);
+        if let Some(stored) = self.stored(&aggregate, &id) {
+            stored.events.extend(events);
+            stored.head = Some(head);
+        }
         self.keep(records);
         Ok(())
     }
 
     /// Writes a commit without looking at its conditions: [`answer`](Store::answer) looks first.
     pub(crate) fn write(&mut self, commit: &Commit) {
-        let key = (commit.aggregate.clone(), commit.id.clone());
-        let stored = self.streams.entry(key).or_default();
+        let every = self.snapshot_every;
+        let Some(stored) = self.stored(&commit.aggregate, &commit.id) else { return };
         stored.events.extend(commit.events.iter().cloned());
         let kept = stored.snapshot.as_ref().map_or(0, |snapshot| snapshot.meta.version);
         let version = commit.snapshot.meta.version;
-        if version / self.snapshot_every > kept / self.snapshot_every {
+        if version / every > kept / every {
             stored.snapshot = Some(commit.snapshot.clone());
         }
         stored.head = Some(commit.snapshot.meta.clone());
@@ -118,7 +122,15 @@ impl MemoryStore {
     }
 
     pub(crate) fn keep(&mut self, records: Vec<Record>) {
-        self.records.extend(records.into_iter().map(|record| (record.key.clone(), record)));
+        for record in records {
+            let kept = self.records.entry(&record.key, || record.clone());
+            kept.into_iter().for_each(|kept| kept.clone_from(&record));
+        }
+    }
+
+    /// A stream to be written to.
+    fn stored(&mut self, aggregate: &str, id: &str) -> Option<&mut Stored> {
+        self.streams.entry(aggregate, Map::default)?.entry(id, Stored::default)
     }
 
     fn loaded(&self, aggregate: &str, id: &str) -> Loaded {
@@ -177,11 +189,9 @@ impl Store for MemoryStore {
             }
             Request::Commit(commit) => self.commit(commit),
             Request::List { aggregate, cursor, limit } => {
-                let behind = |id: &str| cursor.as_deref().is_none_or(|cursor| id > cursor);
-                let mut heads = self
-                    .streams()
-                    .filter(|(name, id, _)| name == aggregate && behind(id))
-                    .filter_map(|(.., stored)| stored.head.clone());
+                let ids = self.streams.get(aggregate).into_iter();
+                let streams = ids.flat_map(|ids| ids.behind(cursor.as_deref()));
+                let mut heads = streams.filter_map(|(_, stored)| stored.head.clone());
                 let items: Vec<Meta> = heads.by_ref().take(*limit).collect();
                 let more = heads.next().and(items.last());
                 let next = more.map(|last| last.id.to_string());

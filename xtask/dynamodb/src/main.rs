@@ -15,7 +15,7 @@ fn main() -> Result<()> {
     let port = argument.map_or(Ok(0), |port| port.parse())?;
     let server = Server::start(port)?;
     let layout = layout("rewound");
-    let tables: Vec<&str> = layout.aggregates.values().map(|rows| rows.table.as_str()).collect();
+    let tables: Vec<&str> = layout.aggregates.iter().map(|(_, rows)| rows.table.as_str()).collect();
     println!("DynamoDB:  {}  (any region, any key)", server.url);
     println!("tables:    {}, {}, {}", layout.events, layout.helpers, tables.join(", "));
     Client::new(&server.url, layout).create_tables()?;
