@@ -9,7 +9,7 @@
 //! | [`event`], [`time`], [`number`], [`text`], [`value`] | the envelope, rising ids, money, texts, JSON |
 //! | [`aggregate`], [`domains`], [`upcast`] | domains: the trait, the four that ship, older schemas |
 //! | [`domain`], [`schema`] | domains with their types erased, and their JSON Schemas |
-//! | [`run`], [`read`], [`cache`], [`store`] | a command or a read on its way, and what a store is |
+//! | [`run`], [`read`], [`rebuild`], [`cache`], [`store`] | a command or a read on its way, and what a store is |
 //! | [`timeline`], [`import`] | time travel, and real logs to travel in |
 //! | [`replay`] | from the bytes of a stream straight to its state |
 //! | [`projection`], [`views`] | read models |
@@ -64,6 +64,7 @@ mod order;
 pub mod projection;
 mod raw;
 pub mod read;
+pub mod rebuild;
 #[cfg(feature = "replay")]
 pub mod replay;
 pub mod run;

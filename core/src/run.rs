@@ -126,6 +126,8 @@ pub struct CommandRun {
     resent: u32,
     /// Whether an answer to the commit in hand was lost.
     lost: bool,
+    /// Whether the shell's clock was corrected.
+    on_time: bool,
     cost: Cost,
 }
 
@@ -177,6 +179,7 @@ impl CommandRun {
             conflicts: 0,
             resent: 0,
             lost: false,
+            on_time: false,
             cost: Cost::default(),
         }
     }
@@ -344,7 +347,8 @@ impl CommandRun {
         };
         let most = MAX_ITEMS - self.keys.len();
         if events.len() > most {
-            return failed(format!("this command can record {most} events, and decided {}", events.len()));
+            let message = format!("this command can record {most} events, and decided {}", events.len());
+            return self.nothing(Err(refused(message)));
         }
         let record = |(key, expires_at): &(String, Option<Millis>)| Record {
             key: key.clone(),
@@ -360,10 +364,10 @@ impl CommandRun {
         // What cannot be reduced is never written.
         let snapshot = match instance.apply_all(&events) {
             Ok(instance) => instance.snapshot(),
-            Err(error) => return Phase::Done(Err(error.into())),
+            Err(error) => return self.nothing(Err(error.into())),
         };
         let Some(snapshot) = snapshot else {
-            return failed(format!("{} has no state after its first event", self.id));
+            return self.nothing(Err(refused(format!("{} has no state after its first event", self.id))));
         };
         let removed = gone(before.as_ref(), &snapshot);
         self.lost = false;
@@ -459,6 +463,14 @@ impl CommandRun {
     fn failed(&mut self, phase: Phase, failure: Failure) -> Phase {
         let committing = matches!(phase, Phase::Commit(_));
         self.lost |= committing && failure == Failure::Lost;
+        if committing
+            && failure == Failure::Clock
+            && !self.lost
+            && !std::mem::replace(&mut self.on_time, true)
+        {
+            // Nothing was written, and the events have ids of a wrong time: it is decided again at the right one.
+            return Phase::Load;
+        }
         match again(failure, &mut self.resent, self.options.resends) {
             Ok(()) => Phase::Wait(Box::new(phase)),
             Err((message, retryable)) => {
@@ -517,6 +529,7 @@ pub(crate) fn again(failure: Failure, resent: &mut u32, resends: u32) -> Result<
     let message = match failure {
         Failure::Refused(message) => return Err((message, false)),
         Failure::Busy => "it was too busy",
+        Failure::Clock => "its clock and ours differ",
         Failure::Lost => "its answer was lost",
     };
     *resent += 1;
@@ -530,7 +543,11 @@ pub(crate) fn pause(backoff: Millis, attempt: u32, random: u128) -> Millis {
 }
 
 fn failed(message: String) -> Phase {
-    Phase::Done(Err(Error::Store { message, retryable: false, uncertain: false }))
+    Phase::Done(Err(refused(message)))
+}
+
+fn refused(message: String) -> Error {
+    Error::Store { message, retryable: false, uncertain: false }
 }
 
 /// Runs a command against a store that answers at once, without waiting.

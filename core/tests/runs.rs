@@ -60,6 +60,7 @@ fn trip(
                     Request::Record { .. } => "record",
                     Request::Commit(_) => "commit",
                     Request::List { .. } => "list",
+                    Request::Rewrite { .. } => "rewrite",
                 });
                 assert!(asked.len() < 100, "the run does not end");
             }

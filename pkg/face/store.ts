@@ -238,6 +238,8 @@ export class DynamoStore implements Store {
   readonly #transport: Transport;
   /** Which reducer wrote the rows of a kind: asked at the start, and then once a minute. */
   readonly #reducers = new Map<string, { asked: Promise<void>; at: number }>();
+  /** The kinds of aggregates that have a table. */
+  readonly #kinds: Set<string>;
   /** The last command on its way to each aggregate: those of one store wait in line instead of racing. */
   readonly #last = new Map<string, Promise<unknown>>();
 
@@ -265,6 +267,8 @@ export class DynamoStore implements Store {
       Object.keys(options.tables.aggregates).map((name) => [name, kinds.text(name)]),
     );
     kinds.check();
+
+    this.#kinds = new Set(aggregates.keys());
 
     let url: URL;
     try {
@@ -297,7 +301,7 @@ export class DynamoStore implements Store {
     const kind = kindOfAggregate(aggregate);
     const [to, json, sent] = [text("id", id), commandToJson(command), order(options)];
     return this.#inLine(`${aggregate.name}/${to}`, async () => {
-      await this.#ready(kind);
+      await this.#ready(aggregate.name, kind, true);
       return drive(this.#transport, () => this.#dynamo.execute(kind, to, json, sent));
     });
   }
@@ -307,7 +311,7 @@ export class DynamoStore implements Store {
     id: string,
   ): Promise<Loaded<State>> {
     const [kind, of] = [kindOfAggregate(aggregate), text("id", id)];
-    await this.#ready(kind);
+    await this.#ready(aggregate.name, kind, false);
     return drive(this.#transport, () => this.#dynamo.load(kind, of));
   }
 
@@ -332,17 +336,57 @@ export class DynamoStore implements Store {
     await drive(this.#transport, () => this.#dynamo.tables());
   }
 
-  /** Asks which reducer wrote the rows: those of another are replayed from their events. */
-  #ready(kind: Kind): Promise<void> {
-    const reducer = kind.fingerprint();
-    const known = this.#reducers.get(reducer);
-    if (known && performance.now() - known.at < RECHECK) return known.asked;
-    const asked = drive<string | null>(this.#transport, () => this.#dynamo.reducer(kind)).then(
-      (found) => this.#dynamo.trust(kind, found ?? ""),
+  /**
+   * Writes the rows of a kind anew from their events, after its reducer changed: until then each command on an aggregate
+   * whose row another reducer wrote replays its events. Commands may go on meanwhile, but not those of a program with the
+   * old reducer. Where it is interrupted, run it again.
+   *
+   * ```js
+   * await store.rebuild(cart, { progress: (rows) => console.log(rows) });
+   * ```
+   *
+   * @throws {ReduceError} where a stream does not reduce; the rows before it are written
+   */
+  async rebuild<State, Command extends { type: string }, Event extends { eventName: string }>(
+    aggregate: Aggregate<State, Command, Event>,
+    options: { progress?: (rows: number) => void } = {},
+  ): Promise<{ rows: number; cost: Cost }> {
+    const kind = kindOfAggregate(aggregate);
+    const fields = new Fields("options", options);
+    const progress = fields.optional<(rows: number) => void>("progress", "function");
+    fields.check();
+    // No row is trusted, whoever wrote it.
+    this.#dynamo.trust(kind, "");
+    let seen = 0;
+    const done = await drive<{ rows: number; cost: Cost }>(
+      this.#transport,
+      () => this.#dynamo.rebuild(kind),
+      ({ rows }) => {
+        if (rows > seen) progress?.((seen = rows));
+      },
     );
-    this.#reducers.set(reducer, { asked, at: performance.now() });
+    const ours = await drive<string>(this.#transport, () => this.#dynamo.rewritten(kind));
+    this.#dynamo.trust(kind, ours);
+    this.#reducers.clear();
+    return done;
+  }
+
+  /**
+   * Asks which reducer wrote the rows: those of another are replayed from their events. Who is about to write says so
+   * here, so that no other reducer trusts what it writes.
+   */
+  #ready(name: string, kind: Kind, willWrite: boolean): Promise<void> {
+    if (!this.#kinds.has(name)) return Promise.resolve(); // what has no table is refused without a request
+    const key = `${kind.fingerprint()} ${willWrite}`;
+    const known = this.#reducers.get(key);
+    if (known && performance.now() - known.at < RECHECK) return known.asked;
+    const ask = () => this.#dynamo.reducer(kind, willWrite);
+    const asked = drive<string | null>(this.#transport, ask).then((found) =>
+      this.#dynamo.trust(kind, found ?? ""),
+    );
+    this.#reducers.set(key, { asked, at: performance.now() });
     // Where nobody could be asked, the next command asks again.
-    asked.catch(() => this.#reducers.delete(reducer));
+    asked.catch(() => this.#reducers.delete(key));
     return asked;
   }
 

@@ -18,6 +18,7 @@ use rewound_core::{
         sign::{self, Credentials},
     },
     read::{Found, Question, Reading},
+    rebuild::Rebuild,
     run::{CommandRun, Done, Options, Step},
     store::{Cost, MemoryStore, Page, Reply, Request, Store},
     time::Millis,
@@ -50,12 +51,12 @@ fn outcome(done: &Done, cost: Cost) -> Result<String> {
     held("", format!(r#"{{"events":{},{rest}"#, json::events(&done.events)))
 }
 
-fn found(found: &Found, cost: Cost) -> Result<String> {
+fn found(found: &Found, after: u64, cost: Cost) -> Result<String> {
     match found {
         Found::State(snapshot) => json::state(snapshot),
         Found::Events(Page { items, next }) => {
             // A cursor says after which version it goes on, and where a store finds it.
-            let last = items.last().map_or(0, |event| event.version());
+            let last = items.last().map_or(after, |event| event.version());
             let next = next.as_ref().map(|next| format!("{last}.{next}"));
             let rest = json!({ "next": next, "cost": cost }).to_string();
             let rest = rest.strip_prefix('{').unwrap_or_default();
@@ -72,6 +73,14 @@ fn found(found: &Found, cost: Cost) -> Result<String> {
                 .collect();
             held("", json!({ "items": items, "next": next, "cost": cost }).to_string())
         }
+    }
+}
+
+/// Behind which version events are asked for.
+fn behind(question: &Question) -> u64 {
+    match question {
+        Question::Events { after, .. } => *after,
+        _ => 0,
     }
 }
 
@@ -142,12 +151,13 @@ impl Memory {
 
 impl Memory {
     fn read(&self, question: Question) -> Result<String> {
+        let after = behind(&question);
         let (mut reading, mut reply) = (Reading::new(question), None);
         loop {
             match reading.next(reply.take(), 0) {
                 Step::Ask(request) => reply = Some(self.0.borrow_mut().answer(&request)),
                 Step::Wait(_) => {}
-                Step::Done(result) => return found(&result.map_err(any)?, reading.cost()),
+                Step::Done(result) => return found(&result.map_err(any)?, after, reading.cost()),
             }
         }
     }
@@ -207,9 +217,20 @@ impl Dynamo {
     }
 
     /// The question who wrote the rows of a kind, on its way. Its answer is for [`trust`](Self::trust).
-    pub fn reducer(&self, kind: &Kind) -> Run {
+    pub fn reducer(&self, kind: &Kind, will_write: bool) -> Run {
         let (name, ours) = (kind.domain.name(), kind.domain.fingerprint());
-        self.run(Work::Chore(Chore::reducer(&self.layout.borrow(), name, ours)))
+        self.run(Work::Chore(Chore::reducer(&self.layout.borrow(), name, ours, will_write)))
+    }
+
+    /// The rewriting of all rows of a kind, on its way; [`rewritten`](Self::rewritten) comes behind it.
+    pub fn rebuild(&self, kind: &Kind) -> Run {
+        self.run(Work::Rebuild(Rebuild::new(kind.domain)))
+    }
+
+    /// The word that this reducer wrote all rows of a kind, on its way. Its answer is for [`trust`](Self::trust).
+    pub fn rewritten(&self, kind: &Kind) -> Run {
+        let (name, ours) = (kind.domain.name(), kind.domain.fingerprint());
+        self.run(Work::Chore(Chore::rewritten(&self.layout.borrow(), name, ours)))
     }
 
     /// Says that the rows of a kind were written by this reducer.
@@ -228,7 +249,8 @@ impl Dynamo {
     }
 
     fn read(&self, question: Question) -> Run {
-        self.run(Work::Read(Reading::new(question)))
+        let after = behind(&question);
+        self.run(Work::Read(Reading::new(question), after))
     }
 }
 
@@ -245,7 +267,9 @@ pub struct Run {
 #[derive(Debug)]
 enum Work {
     Command(Box<CommandRun>, Learnt),
-    Read(Reading),
+    /// A read; of events, those behind this version.
+    Read(Reading, u64),
+    Rebuild(Rebuild),
     Chore(Chore),
     /// A single request of the contract suite.
     #[cfg(feature = "contract")]
@@ -296,6 +320,15 @@ impl Run {
             body: &body,
         });
         self.step(now as Millis, random(bits), response).map(Into::into)
+    }
+
+    /// How many rows a rebuild has written so far.
+    #[wasm_bindgen(getter)]
+    pub fn rows(&self) -> f64 {
+        match &self.work {
+            Work::Rebuild(rebuild) => rebuild.rows() as f64,
+            _ => 0.0,
+        }
     }
 
     /// How many milliseconds to add to the clock from now on, where it was found to be off.
@@ -364,11 +397,19 @@ impl Run {
                     Ok(Asked::Todo(Todo::Done(outcome(&done.map_err(any)?, run.cost())?)))
                 }
             },
-            Work::Read(reading) => match reading.next(reply, random) {
+            Work::Read(reading, after) => match reading.next(reply, random) {
                 Step::Ask(request) => Ok(Asked::Request(request)),
                 Step::Wait(time) => wait(time),
                 Step::Done(result) => {
-                    Ok(Asked::Todo(Todo::Done(found(&result.map_err(any)?, reading.cost())?)))
+                    Ok(Asked::Todo(Todo::Done(found(&result.map_err(any)?, *after, reading.cost())?)))
+                }
+            },
+            Work::Rebuild(rebuild) => match rebuild.next(reply, random) {
+                Step::Ask(request) => Ok(Asked::Request(request)),
+                Step::Wait(time) => wait(time),
+                Step::Done(rows) => {
+                    let rows = rows.map_err(any)?;
+                    Ok(Asked::Todo(Todo::Done(json!({ "rows": rows, "cost": rebuild.cost() }).to_string())))
                 }
             },
             Work::Chore(_) => Err(store("a chore asks nothing of a store")),

@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 /// let rows = Rows { table: "accounts".into(), fingerprint: 0 };
 /// let aggregates = [("BankAccount".to_owned(), rows)].into();
 /// let layout = Layout { events: "events".into(), helpers: "helpers".into(), aggregates };
-/// let mut chore = Chore::reducer(&layout, "BankAccount", 7);
+/// let mut chore = Chore::reducer(&layout, "BankAccount", 7, true);
 /// let Next::Send(ask) = chore.next(None, 1_000, 42) else { panic!() };
 /// assert_eq!(ask.target, "DynamoDB_20120810.GetItem");
 /// // Nobody has said yet who wrote the rows: we do.
@@ -34,6 +34,8 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub struct Chore {
     tasks: VecDeque<(Task, Call)>,
+    /// How often a call is made before it is given up.
+    most: u32,
     /// Whether an answer to the first task's call is to be expected, and how often it was made.
     sent: bool,
     tries: u32,
@@ -61,8 +63,12 @@ enum Task {
     /// See whether expired helpers are removed; else the next task lets them be.
     Lifetime,
     Expire,
-    /// Ask which reducer wrote the rows; where nobody has said, the next task says that it was this one.
-    Ask,
+    /// Ask which reducer wrote the rows. Where nobody has said, the next task says that it was this one; where it was
+    /// another, the one behind that says that it was several.
+    Ask {
+        ours: u64,
+        will_write: bool,
+    },
     Claim(u64),
     /// Say that it was this one, whoever said what.
     Write(u64),
@@ -71,6 +77,8 @@ enum Task {
 /// How often a call is made before it is given up, and the milliseconds between: a table takes some seconds to be
 /// made.
 const TRIES: u32 = 60;
+/// The same for what takes no time.
+const FEW: u32 = 6;
 const BETWEEN: Millis = 500;
 
 impl Chore {
@@ -83,9 +91,12 @@ impl Chore {
         Self::of(create.chain(describe).chain(lifetime))
     }
 
-    /// Asks which reducer wrote the rows of a kind of aggregate; where nobody has said, it was this one. To be
-    /// done once at the start: what is found is [`Rows::fingerprint`](super::Rows::fingerprint).
-    pub fn reducer(layout: &Layout, aggregate: &str, ours: u64) -> Self {
+    /// Asks which reducer wrote the rows of a kind of aggregate: what is found is
+    /// [`Rows::fingerprint`](super::Rows::fingerprint), and 0 where several did. Where nobody has said, it was this one.
+    ///
+    /// A program that will write rows says so here, before it does: where another reducer wrote them, they are
+    /// several's from then on, so that neither trusts the other's.
+    pub fn reducer(layout: &Layout, aggregate: &str, ours: u64, will_write: bool) -> Self {
         let key = record_key(&record(aggregate));
         let ask = json(r#"{"TableName":$,"Key":$,"ConsistentRead":true}"#, &[&Quoted(&layout.helpers), &key]);
         let unsaid = r##",
@@ -93,16 +104,19 @@ impl Chore {
             "ExpressionAttributeNames":{"#n0":"pk"},
             "ReturnValuesOnConditionCheckFailure":"ALL_OLD""##;
         let claim = (Task::Claim(ours), put(layout, aggregate, ours, &json(unsaid, &[])));
-        Self::of([(Task::Ask, Call::new("GetItem", ask)), claim])
+        let several = (Task::Write(0), put(layout, aggregate, 0, ""));
+        let tasks = [(Task::Ask { ours, will_write }, Call::new("GetItem", ask)), claim, several];
+        Self { most: FEW, ..Self::of(tasks) }
     }
 
     /// Says that this reducer wrote all rows of a kind of aggregate: the end of a rebuild.
     pub fn rewritten(layout: &Layout, aggregate: &str, ours: u64) -> Self {
-        Self::of([(Task::Write(ours), put(layout, aggregate, ours, ""))])
+        Self { most: FEW, ..Self::of([(Task::Write(ours), put(layout, aggregate, ours, ""))]) }
     }
 
     fn of(tasks: impl IntoIterator<Item = (Task, Call)>) -> Self {
-        Self { tasks: tasks.into_iter().collect(), sent: false, tries: 0, correction: None, found: None }
+        let tasks = tasks.into_iter().collect();
+        Self { tasks, most: TRIES, sent: false, tries: 0, correction: None, found: None }
     }
 
     /// As of an [exchange](super::exchange::Exchange::correction).
@@ -151,7 +165,7 @@ impl Chore {
 
     /// The same call once more, unless it was made too often.
     fn again(&self, why: &str) -> Result<bool> {
-        if self.tries < TRIES {
+        if self.tries < self.most {
             return Ok(false);
         }
         let message = format!("{why}, {} times in a row", self.tries);
@@ -174,6 +188,7 @@ impl Chore {
                 (Task::Create, "ResourceInUseException", _) => Ok(true),
                 (Task::Claim(_), "ConditionalCheckFailedException", _) => {
                     self.found = fingerprint(&body);
+                    self.tasks.clear();
                     Ok(true)
                 }
                 (.., Meaning::Refused) => Err(refused(format!(
@@ -200,13 +215,24 @@ impl Chore {
                     self.tasks.clear();
                 }
             }
-            Task::Ask => {
+            Task::Ask { ours, will_write } => {
                 self.found = fingerprint(&body);
-                if self.found.is_some() {
-                    self.tasks.clear();
+                match self.found {
+                    // The claim is next.
+                    None if *will_write => {}
+                    Some(found) if found != *ours && found != 0 && *will_write => drop(self.tasks.remove(1)),
+                    None => {
+                        self.found = Some(*ours);
+                        self.tasks.clear();
+                    }
+                    Some(_) => self.tasks.clear(),
                 }
             }
-            Task::Claim(ours) | Task::Write(ours) => self.found = Some(*ours),
+            Task::Claim(ours) => {
+                self.found = Some(*ours);
+                self.tasks.clear();
+            }
+            Task::Write(ours) => self.found = Some(*ours),
         }
         Ok(true)
     }

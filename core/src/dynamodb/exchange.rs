@@ -115,7 +115,8 @@ impl Exchange {
     }
 
     /// The answer to the last call, which was signed with the time `now`. Where that was refused as too far off,
-    /// the same call is asked for once more, to be signed with the [corrected](Self::correction) time.
+    /// the same call is asked for once more, to be signed with the [corrected](Self::correction) time; a commit ends
+    /// as [`Failure::Clock`].
     pub fn answered(&mut self, response: Response<'_>, now: Millis) -> Next {
         if !response.is_whole() {
             return self.lost();
@@ -125,7 +126,11 @@ impl Exchange {
             && let Some(call) = self.sent.take()
         {
             self.correction = Some(correction);
-            return self.send(call);
+            return match self.request {
+                // Its events carry the wrong time.
+                Request::Commit(_) => self.done(Err(Failure::Clock)),
+                _ => self.send(call),
+            };
         }
         match self.read(response) {
             Ok(Read::Answer(answer)) => self.done(Ok(answer)),
@@ -189,6 +194,20 @@ impl Exchange {
                 Ok(Call::new("Scan", json(template, &[&Quoted(self.rows(aggregate)?), limit, &start])))
             }
             Request::Commit(commit) => transaction(&self.layout, self.rows(&commit.aggregate)?, commit),
+            Request::Rewrite { aggregate, snapshot } => {
+                let row =
+                    row(&snapshot.meta, &snapshot.state).map_err(|issue| unwritable("the state", issue))?;
+                let template = r##"{
+                    "TableName":$,
+                    "Item":$,
+                    "ConditionExpression":"#n0 = :v0",
+                    "ExpressionAttributeNames":{"#n0":"version"},
+                    "ExpressionAttributeValues":{":v0":{"N":"$"}},
+                    "ReturnConsumedCapacity":"TOTAL"
+                }"##;
+                let (table, item) = (Quoted(self.rows(aggregate)?), Value::Object(row));
+                Ok(Call::new("PutItem", json(template, &[&table, &item, &snapshot.meta.version])))
+            }
         }
     }
 
@@ -234,7 +253,7 @@ impl Exchange {
         let status = response.status;
         let body = parse(status, response.body)?;
         let units = consumed(body.consumed.as_ref());
-        if matches!(self.request, Request::Commit(_)) {
+        if matches!(self.request, Request::Commit(_) | Request::Rewrite { .. }) {
             self.cost.wcu += units;
         } else {
             self.cost.rcu += units;
@@ -253,17 +272,21 @@ impl Exchange {
                 let records = items.map(record).collect::<Found<Vec<Record>>>()?;
                 Answer::Record(records.into_iter().find(|record| record.counts(*now)))
             }
-            Request::Commit(_) => Answer::Committed,
+            Request::Commit(_) | Request::Rewrite { .. } => Answer::Committed,
             Request::List { .. } => {
                 let items = body.items.iter().map(|item| meta(&mut plain(item)?, item));
                 let items = items.collect::<Found<Vec<Meta>>>()?;
                 let next = body.last.and(items.last()).map(|last| last.id.to_string());
                 Answer::List(Page { items, next })
             }
-            Request::Events { after, limit, cursor, .. } => {
+            Request::Events { aggregate, after, limit, cursor, .. } => {
                 let (after, limit, cursor) = (*after, *limit, cursor.clone());
                 for item in &body.items {
-                    self.found.push(event(item)?);
+                    let event = event(item)?;
+                    // An aggregate of another kind may have the same id.
+                    if aggregate.is_empty() || *event.aggregate() == *aggregate {
+                        self.found.push(event);
+                    }
                 }
                 let last = last_event(&body)?;
                 match self.page(after, limit, cursor, last.clone()) {
@@ -295,7 +318,8 @@ impl Exchange {
             let next = first.as_ref().map(|event| event.id().to_string());
             return Some(Page { items: first.into_iter().collect(), next });
         }
-        if last.is_some() && whole < self.found.len() {
+        // Before the first version that is asked for there may be whole pages of earlier ones.
+        if last.is_some() && (whole < self.found.len() || self.found.is_empty()) {
             return None;
         }
         let rest = self.found.split_off(limit.min(self.found.len()));
@@ -314,8 +338,12 @@ impl Exchange {
     fn refused(&self, status: u16, body: &Body<'_>) -> Found<Answer> {
         const CHECK: &str = "ConditionalCheckFailed";
         let failure = || error::failure(&body.code, status, &body.message);
-        if error::bare(&body.code) != "TransactionCanceledException" {
-            return Err(failure());
+        match error::bare(&body.code) {
+            "TransactionCanceledException" => {}
+            "ConditionalCheckFailedException" if matches!(self.request, Request::Rewrite { .. }) => {
+                return Ok(Answer::Conflict(None));
+            }
+            _ => return Err(failure()),
         }
         let reasons = body.reasons.iter().filter(|reason| !matches!(reason.code.as_str(), "" | "None"));
         let of = |reason: &Reason<'_>| {
@@ -418,6 +446,10 @@ impl<'a> Reason<'a> {
         let code = reason.string("Code")?.unwrap_or_default();
         Ok(Self { code, message: reason.string("Message")?, item: reason.get("Item") })
     }
+}
+
+fn unwritable(what: &str, issue: Issue) -> Failure {
+    Failure::Refused(format!("{what} cannot be written to DynamoDB: {issue}"))
 }
 
 fn unreadable(what: &str) -> Failure {
@@ -559,10 +591,8 @@ fn record(item: &str) -> Found<Record> {
 
 /// A commit as one transaction: the row, the events, the records.
 fn transaction(layout: &Layout, rows: &str, commit: &Commit) -> Found<Call> {
-    let refused =
-        |what: &str, issue: Issue| Failure::Refused(format!("{what} cannot be written to DynamoDB: {issue}"));
-    let row =
-        row(&commit.snapshot.meta, &commit.snapshot.state).map_err(|issue| refused("the state", issue))?;
+    let row = row(&commit.snapshot.meta, &commit.snapshot.state);
+    let row = row.map_err(|issue| unwritable("the state", issue))?;
     let mut sizes = vec![item::size(&row)];
     let mut items = vec![update(rows, row, commit)];
     let mut add = |table: &str, fields: Object, condition: &str| {
@@ -573,7 +603,7 @@ fn transaction(layout: &Layout, rows: &str, commit: &Commit) -> Found<Call> {
         items.push(json(template, &[&Quoted(table), &Value::Object(fields), &condition]));
     };
     for event in &commit.events {
-        let fields = event_item(event).map_err(|issue| refused(event.name(), issue))?;
+        let fields = event_item(event).map_err(|issue| unwritable(event.name(), issue))?;
         let condition = r##""attribute_not_exists(#n0)","ExpressionAttributeNames":{"#n0":"eventId"}"##;
         add(&layout.events, fields, condition);
     }

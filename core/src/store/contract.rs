@@ -7,7 +7,7 @@
 use super::{Answer, Commit, Failure, Loaded, MAX_ITEMS, Page, Record, Reply, Request, Store, gone};
 use crate::{
     aggregate::Meta,
-    domain::{Command, Domain, Instance, Sender, decide},
+    domain::{Command, Domain, Instance, Sender, Snapshot, decide},
     domains,
     event::Event,
     value::canonical,
@@ -70,6 +70,7 @@ suite! {
     an_expired_key_is_free,
     a_key_without_end_never_expires,
     a_field_that_goes_away_is_gone,
+    a_snapshot_is_rewritten_unless_the_aggregate_has_moved_on,
     every_text_and_number_survives,
     as_many_events_as_a_commit_can_hold,
     a_list_names_every_aggregate_once,
@@ -185,6 +186,33 @@ fn with_key(mut commit: Commit, key: &str, expires_at: Option<u64>) -> Commit {
         expires_at,
     });
     commit
+}
+
+async fn a_snapshot_is_rewritten_unless_the_aggregate_has_moved_on(
+    ask: &mut impl AsyncFnMut(Request) -> Reply,
+    id: &str,
+) -> Outcome {
+    let mut account = Draft::account(ask, id).await?;
+    let old = account.now.snapshot().ok_or("the account has no state")?;
+    let rewrite = |snapshot: &Snapshot| {
+        let aggregate = account.domain.name().to_owned();
+        Request::Rewrite { aggregate, snapshot: Box::new(snapshot.clone()) }
+    };
+    let mut other = old.clone();
+    other.state.insert("note".to_owned(), "rewritten".into());
+    let first = answer(ask, rewrite(&other)).await?;
+    ensure!(first == Answer::Committed, "expected the snapshot to be rewritten, found {first:?}");
+    let loaded = load(ask, account.domain.name(), id).await?;
+    let found = loaded.snapshot.map(|snapshot| snapshot.state);
+    ensure!(found.as_ref() == Some(&other.state), "expected the rewritten state, found {found:?}");
+    let again = answer(ask, rewrite(&old)).await?;
+    ensure!(again == Answer::Committed, "expected it to be rewritten again, found {again:?}");
+    let late = rewrite(&other);
+    let deposit = account.commit(&[deposit(1)])?;
+    written(ask, deposit).await?;
+    let late = answer(ask, late).await?;
+    ensure!(matches!(late, Answer::Conflict(_)), "expected a conflict for an old snapshot, found {late:?}");
+    account.check(ask).await
 }
 
 async fn answer(ask: &mut impl AsyncFnMut(Request) -> Reply, request: Request) -> Result<Answer, String> {

@@ -188,6 +188,16 @@ impl Store for MemoryStore {
                 Ok(Answer::Record(found.cloned()))
             }
             Request::Commit(commit) => self.commit(commit),
+            Request::Rewrite { aggregate, snapshot } => {
+                let loaded = self.loaded(aggregate, &snapshot.meta.id);
+                if loaded.version != snapshot.meta.version {
+                    return Reply::one(Ok(Answer::Conflict(Some(loaded))));
+                }
+                if let Some(stored) = self.stored(aggregate, &snapshot.meta.id) {
+                    stored.snapshot = Some((**snapshot).clone());
+                }
+                Ok(Answer::Committed)
+            }
             Request::List { aggregate, cursor, limit } => {
                 let ids = self.streams.get(aggregate).into_iter();
                 let streams = ids.flat_map(|ids| ids.behind(cursor.as_deref()));

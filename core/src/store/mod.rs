@@ -56,6 +56,14 @@ pub enum Request {
     /// Write all of this or nothing. Answered by [`Answer::Committed`], [`Answer::Conflict`] or
     /// [`Answer::KeyTaken`].
     Commit(Box<Commit>),
+    /// Put this in the place of the aggregate's snapshot, which another reducer made, unless the aggregate is at
+    /// another version by now. Answered by [`Answer::Committed`] or [`Answer::Conflict`].
+    Rewrite {
+        /// The aggregate's kind.
+        aggregate: String,
+        /// Its state.
+        snapshot: Box<Snapshot>,
+    },
     /// The aggregates of a kind. Answered by [`Answer::List`].
     List {
         /// The aggregates' kind.
@@ -171,6 +179,8 @@ pub enum Failure {
     Busy,
     /// Its answer was lost: a commit may have been written or not.
     Lost,
+    /// The shell's clock is too far off for it, and it did nothing. The shell knows the right time now.
+    Clock,
     /// It refuses the request for good, and did nothing.
     Refused(String),
 }

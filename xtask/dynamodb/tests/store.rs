@@ -112,15 +112,22 @@ fn tables_are_made_once_and_others_of_their_names_are_told() {
 }
 
 #[test]
-fn who_wrote_the_rows_is_said_once_and_after_a_rebuild() {
+fn who_wrote_the_rows_is_said_by_who_writes_them() {
     let (_harness, client) = store("reducers");
     let layout = layout("reducers");
-    let ask = |name: &str, ours: u64| client.do_chore(Chore::reducer(&layout, name, ours)).unwrap();
-    assert_eq!(ask("Order", u64::MAX), Some(u64::MAX));
-    assert_eq!(ask("Order", 7), Some(u64::MAX));
-    assert_eq!(ask("Customer", 7), Some(7));
+    let ask = |name: &str, ours: u64, will_write: bool| {
+        client.do_chore(Chore::reducer(&layout, name, ours, will_write)).unwrap()
+    };
+    assert_eq!(ask("Order", 7, false), Some(7)); // who only reads says nothing
+    assert_eq!(ask("Order", u64::MAX, true), Some(u64::MAX));
+    assert_eq!(ask("Order", 7, false), Some(u64::MAX));
+    assert_eq!(ask("Order", u64::MAX, true), Some(u64::MAX));
+    // Another reducer is about to write: from now on neither trusts the rows.
+    assert_eq!(ask("Order", 7, true), Some(0));
+    assert_eq!(ask("Order", u64::MAX, true), Some(0));
     assert_eq!(client.do_chore(Chore::rewritten(&layout, "Order", 7)).unwrap(), Some(7));
-    assert_eq!(ask("Order", 9), Some(7));
+    assert_eq!(ask("Order", 7, true), Some(7));
+    assert_eq!(ask("Customer", 7, true), Some(7));
 }
 
 #[test]
