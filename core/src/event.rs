@@ -8,7 +8,7 @@ use crate::{
     error::Issue,
     order::Map,
     time::{Millis, Ulid},
-    value::{Object, below},
+    value::{Object, below, object},
 };
 use serde::{
     Deserialize, Deserializer,
@@ -203,7 +203,7 @@ impl Event {
 
     /// The whole envelope as an object.
     pub fn fields(&self) -> Object {
-        serde_json::from_str(&self.json).unwrap_or_default()
+        object(&self.json).unwrap_or_default()
     }
 
     /// The event's own fields: the envelope without the [`RESERVED`] names.

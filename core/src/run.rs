@@ -538,7 +538,7 @@ pub(crate) fn again(failure: Failure, resent: &mut u32, resends: u32) -> Result<
 
 /// The milliseconds before another attempt.
 pub(crate) fn pause(backoff: Millis, attempt: u32, random: u128) -> Millis {
-    let chance = (random % u128::from(backoff.max(1))) as u64;
+    let chance = random as u64 % backoff.max(1);
     backoff.saturating_mul(attempt.max(1).into()).saturating_add(chance)
 }
 

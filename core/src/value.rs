@@ -11,6 +11,14 @@ use sha2::{Digest, Sha256};
 /// A JSON object that keeps the order of its keys.
 pub type Object = serde_json::Map<String, Value>;
 
+/// Reads an object; what is none is one without fields.
+pub(crate) fn object(text: &str) -> Result<Object, serde_json::Error> {
+    Ok(match serde_json::from_str(text)? {
+        Value::Object(fields) => fields,
+        _ => Object::new(),
+    })
+}
+
 /// One difference between two values, as [`diff`] finds it.
 ///
 /// ```

@@ -375,7 +375,7 @@ impl Instance for Aggregate {
 
     fn snapshot(&self) -> Option<Snapshot> {
         let (meta, state) = self.now.as_ref()?;
-        let state = serde_json::from_str(state).ok()?;
+        let Ok(Value::Object(state)) = serde_json::from_str(state) else { return None };
         Some(Snapshot { meta: meta.clone(), state, fingerprint: self.of.fingerprint })
     }
 

@@ -15,7 +15,7 @@ use crate::{
     raw::Fields,
     store::{Answer, Commit, Cost, Failure, Loaded, Page, Record, Reply, Request},
     time::{Millis, parse_iso, to_iso},
-    value::{Object, below, hex},
+    value::{Object, below, hex, object},
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -460,7 +460,7 @@ fn unreadable(what: &str) -> Failure {
 fn plain(item: &str) -> Found<Object> {
     let json =
         item_to_json(item, &[]).map_err(|error| unreadable(&format!("an item cannot be read: {error}")))?;
-    serde_json::from_str(&json).map_err(|error| unreadable(&format!("an item cannot be read: {error}")))
+    object(&json).map_err(|error| unreadable(&format!("an item cannot be read: {error}")))
 }
 
 /// Takes what every row has out of it.

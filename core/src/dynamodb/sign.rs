@@ -47,7 +47,6 @@ use crate::{
     time::{Millis, parse_iso, to_iso},
     value::hex,
 };
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -376,8 +375,25 @@ fn percent_encoded(text: &str, kept: &[u8]) -> String {
     encoded
 }
 
+/// HMAC with SHA-256 (RFC 2104).
 fn hmac(key: &[u8], text: &str) -> [u8; 32] {
-    // A key of any length will do, so there is no error to speak of: no zeros ever come out here.
-    let mac = Hmac::<Sha256>::new_from_slice(key);
-    mac.map(|mac| mac.chain_update(text).finalize().into_bytes().into()).unwrap_or_default()
+    let hashed = Sha256::digest(key);
+    let key = if key.len() > 64 { hashed.as_slice() } else { key };
+    let padded = |with: u8| key.iter().chain(&[0; 64]).take(64).map(|byte| byte ^ with).collect::<Vec<u8>>();
+    let inner = Sha256::digest([&padded(0x36), text.as_bytes()].concat());
+    Sha256::digest([&padded(0x5c), inner.as_slice()].concat()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Test cases 2 and 6 of RFC 4231: a short key, and one that is longer than a block.
+    #[test]
+    fn codes_are_those_of_the_rfc() {
+        let short = hmac(b"Jefe", "what do ya want for nothing?");
+        assert_eq!(hex(&short), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+        let long = hmac(&[0xaa; 131], "Test Using Larger Than Block-Size Key - Hash Key First");
+        assert_eq!(hex(&long), "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    }
 }
