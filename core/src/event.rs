@@ -294,9 +294,7 @@ impl Envelope<'_> {
         let name = text("eventName", self.event_name)?;
         let aggregate = text("aggregateName", self.aggregate_name)?;
         let aggregate_id = text("aggregateId", self.aggregate_id)?;
-        let version = self
-            .aggregate_version
-            .ok_or_else(|| at("", "`aggregateVersion` is missing: every event has one"))?;
+        let version = self.aggregate_version.ok_or_else(|| at("aggregateVersion", MISSING))?;
         let actor = text("actorId", self.actor_id)?;
         if version == 0 || version > crate::number::MAX_SAFE as u64 {
             let message = format!("expected a version from 1 to 2^53 − 1, found {version}");
@@ -326,11 +324,13 @@ impl Envelope<'_> {
     }
 }
 
+const MISSING: &str = "it is missing: every event has one";
+
 fn text<'a>(name: &str, value: Option<Cow<'a, str>>) -> Result<Cow<'a, str>, Issue> {
     match value {
         Some(value) if !value.is_empty() => Ok(value),
         Some(_) => Err(at(name, "expected some text, found none")),
-        None => Err(at("", format!("`{name}` is missing: every event has one"))),
+        None => Err(at(name, MISSING)),
     }
 }
 
@@ -545,7 +545,7 @@ mod tests {
         };
         wrong("", "EOF");
         wrong("[]", "an event: a JSON object");
-        wrong(&format!("{{{}}}", HEAD.replace("\"actorId\":\"u\"", "\"x\":1")), "`actorId` is missing");
+        wrong(&format!("{{{}}}", HEAD.replace("\"actorId\":\"u\"", "\"x\":1")), "/actorId: it is missing");
         wrong(&format!("{{{}}}", HEAD.replace(":1,", ":0,")), "/aggregateVersion: expected a version from 1");
         wrong(&format!("{{{}}}", HEAD.replace(":1,", ":1.5,")), "expected u64");
         wrong(&format!("{{{}}}", HEAD.replace("01K1", "91K1")), "/eventId: expected a ULID");

@@ -691,7 +691,7 @@ mod tests {
         );
         told(
             &[&body(&[one.clone(), two.replace("\"actorId\"", "\"actor\"")])],
-            "page 1, line 1: item 2: `actorId` is missing",
+            "page 1, line 1: item 2: /actorId: it is missing",
         );
         told(
             &[&body(&[one.clone(), two.replace("\"actorId\"", "\"eventName\"")])],
@@ -700,8 +700,8 @@ mod tests {
         told(&[&body(&[one.clone(), two.replace("\"d\"", "\"\\ud800\"")])], "item 2: ");
         told(&[&body(&[one.clone(), two.replace("\"d\"", "\"\u{1}\"")])], "control character");
         told(&[&body(&[one.clone(), two.replace("\"N\":\"2\"", "\"N\":\"02\"")])], "a number in a string");
-        told(&[&body(&[one.clone(), "{}".to_owned()])], "item 2: `eventId` is missing");
-        told(&[&single(&one).replace("ScannedCount", "Items")], "`eventId` is missing");
+        told(&[&body(&[one.clone(), "{}".to_owned()])], "item 2: /eventId: it is missing");
+        told(&[&single(&one).replace("ScannedCount", "Items")], "/eventId: it is missing");
         told(&["\n\n{\"Item\":1}"], "page 1, line 3: ");
         told(&[&body(&[one]), "[1,\n2"], "page 2, line 1: ");
         let broken = body(&[two]).replace("ada", "\u{80}").into_bytes();

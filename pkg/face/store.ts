@@ -248,7 +248,7 @@ export class DynamoStore implements Store {
     const region = fields.text("region");
     const endpoint = fields.optionalText("endpoint");
     const given = options?.credentials;
-    if (typeof given !== "function") fields.required("credentials", "object");
+    fields.required("credentials", typeof given === "function" ? "function" : "object");
     const send =
       fields.optional<typeof fetch>("fetch", "function") ?? globalThis.fetch.bind(globalThis);
     const now = fields.optional<() => number>("now", "function") ?? Date.now;

@@ -594,3 +594,56 @@ test("the memory store keeps what it promises", async () => {
     ["a2"],
   );
 });
+
+test("what a domain throws comes out as the very object", async () => {
+  class Poor extends RejectedError {
+    constructor() {
+      super("poor", "no money");
+      this.missing = 5;
+    }
+  }
+  let first = true;
+  const odd = counter({
+    decide(state) {
+      if (!state && first) {
+        first = false;
+        throw new TypeError("there is no state yet"); // only an assumption of the store's
+      }
+      if (!state) return { eventName: "Counted", by: 1 };
+      throw new Poor();
+    },
+  });
+  const store = new MemoryStore();
+  await store.execute(counter(), "c", { type: "Count", by: 1 }, { actorId: "ada" });
+  const error = await thrown(() => store.execute(odd, "c", { type: "Count" }, { actorId: "ada" }));
+  assert.ok(error instanceof Poor && error.missing === 5 && error.cause === undefined, `${error}`);
+  const lost = counter({
+    decide() {
+      throw new NotFoundError("no such cart: ask bob");
+    },
+  });
+  const missing = await thrown(() => lost.decide(null, { type: "Count" }, by));
+  assert.equal(missing.message, "no such cart: ask bob");
+});
+
+test("options with a typo, holes, and what was freed are told", async () => {
+  const store = new MemoryStore();
+  const typo = await thrown(() =>
+    store.execute(account, "a", open, { actorId: "ada", expectedversion: 9 }),
+  );
+  assert.equal(typo.issues[0].pointer, "/expectedversion");
+  const few = await thrown(() => account.decide(null, open, { ...by, random: new Uint8Array(3) }));
+  assert.equal(few.issues[0].pointer, "/random");
+  const hole = await thrown(() => counter().decide(null, { type: "Count", by: 1, list: [1, , 3] }, by)); // prettier-ignore
+  assert.equal(hole.issues[0].pointer, "/list/1");
+  const date = await thrown(() => counter().decide(null, { type: "Count", at: new Date(NaN) }, by));
+  assert.equal(date.issues[0].pointer, "/at");
+  const [event] = counter().decide(null, { type: "Count", by: 1 }, by);
+  const nan = await thrown(() => counter().reduceEvents([{ ...event, by: NaN }]));
+  assert.equal(nan.issues[0].pointer, "/0/by");
+  const bound = await thrown(() => counter({ evolve: ((state) => state).bind(null) }));
+  assert.equal(bound.issues[0].pointer, "/revision");
+  const timeline = Timeline.from(bytes(""));
+  timeline.free();
+  assert.match((await thrown(() => timeline.stateAt(1))).message, /freed/);
+});

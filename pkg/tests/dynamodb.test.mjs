@@ -11,6 +11,7 @@ import {
   DynamoStore,
   InvalidDataError,
   KeyReusedError,
+  MemoryStore,
   NotFoundError,
   RejectedError,
   StoreError,
@@ -37,10 +38,10 @@ async function store(prefix, more = {}) {
   return made;
 }
 
-/** A store that knows already who wrote its rows, which it asks once. */
+/** A store that has said already that it writes the rows, which it does once. */
 async function started(prefix, more) {
   const made = await store(prefix, more);
-  await thrown(() => made.load(account, "nobody"));
+  await thrown(() => made.execute(account, "nobody", deposit(1), ada));
   return made;
 }
 
@@ -399,4 +400,194 @@ test("options that are wrong are all named", async () => {
     order.issues.map((issue) => issue.pointer),
     ["/actorId", "/expectedVersion", "/idempotencyKey"],
   );
+});
+
+/** A domain whose `decide` asks nothing of the state. */
+const cart = (revision, times = 1) =>
+  defineAggregate({
+    name: "Cart",
+    decide: (_, { type, price }) =>
+      type === "Open" ? { eventName: "Opened" } : { eventName: "Added", price },
+    evolve: (state, event) =>
+      event.eventName === "Opened"
+        ? { total: 0 }
+        : { ...state, total: state.total.valueOf() + times * event.price },
+    revision,
+  });
+
+test("what only an empty state cannot reduce is decided again on the real one", async () => {
+  const carts = { tables: tables("permissive", ["Cart"]) };
+  const [one, cold] = [
+    await store("permissive", carts),
+    await store("permissive", { ...carts, cache: 0 }),
+  ];
+  await one.execute(cart("1"), "c", { type: "Open" }, ada);
+  const { state } = await cold.execute(cart("1"), "c", { type: "Add", price: 5 }, ada);
+  assert.equal(state.total, 5);
+  const never = await thrown(() => cold.execute(cart("1"), "d", { type: "Add", price: 5 }, ada));
+  assert.equal(never.name, "ReduceError");
+});
+
+test("pages of events begin where they were asked to", async () => {
+  const made = await started("places");
+  const memory = new MemoryStore();
+  for (const to of [made, memory]) {
+    await to.execute(account, "a", open, ada);
+    for (let n = 2; n <= 23; n += 1) await to.execute(account, "a", deposit(n), ada);
+  }
+  const versions = async (from, after, limit) => {
+    const [seen, pages] = [[], []];
+    let page = { next: after };
+    do {
+      page = await from.events("a", { after: page.next, limit });
+      pages.push(page.items.length);
+      seen.push(...page.items.map((event) => event.aggregateVersion));
+      assert.ok(page.items.length <= limit && pages.length < 60, `${pages}`);
+    } while (page.next !== null);
+    return seen;
+  };
+  for (const after of [0, 1, 7, 12, 20, 22, 23, 40]) {
+    for (const limit of [1, 2, 5, 100]) {
+      const expected = await versions(memory, after, limit);
+      assert.equal(expected.length, Math.max(23 - after, 0));
+      assert.deepEqual(
+        await versions(made, after, limit),
+        expected,
+        `after ${after}, ${limit} at once`,
+      );
+    }
+  }
+});
+
+test("a number that would not come back is refused before anything is written", async () => {
+  const names = { tables: tables("exact", ["Star"]) };
+  const star = defineAggregate({
+    name: "Star",
+    decide: (_, command) => ({ eventName: "Seen", at: command.twice ? 2 ** 53 + 2 : command.at }),
+    evolve: (state, event) => ({ sum: (state?.sum ?? 0) + event.at }),
+  });
+  const made = await store("exact", names);
+  for (const to of [made, new MemoryStore()]) {
+    await to.execute(star, "s", { type: "See", at: 2 ** 52 }, ada);
+    for (const command of [{ at: 2 ** 53 }, { at: 1e21 }, { twice: true }, { at: 2 ** 52 }]) {
+      const error = await thrown(() => to.execute(star, "s", { type: "See", ...command }, ada));
+      assert.match(error.message, /2\^53/);
+    }
+    assert.equal((await to.load(star, "s")).$meta.version, 1);
+  }
+});
+
+test("two reducers do not read each other's rows, and a rebuild makes them one's", async () => {
+  const names = { tables: tables("rolling", ["Cart"]) };
+  const [old, now] = [cart("1"), cart("2", 100)];
+  const fresh = () => store("rolling", names);
+  const first = await fresh();
+  for (const id of ["a", "b", "c"]) {
+    await first.execute(old, id, { type: "Open" }, ada);
+    await first.execute(old, id, { type: "Add", price: 1 }, ada);
+  }
+  const second = await fresh();
+  assert.equal((await second.execute(now, "a", { type: "Add", price: 1 }, ada)).state.total, 200);
+  // Back to the old program: it has not read what the new one wrote.
+  assert.equal((await (await fresh()).load(old, "a")).total, 2);
+  assert.equal(
+    (await (await fresh()).execute(old, "a", { type: "Add", price: 1 }, ada)).state.total,
+    3,
+  );
+
+  const seen = [];
+  const { rows, cost } = await second.rebuild(now, { progress: (rows) => seen.push(rows) });
+  assert.deepEqual([rows, seen], [3, [1, 2, 3]]);
+  assert.ok(cost.requests >= 10, `${cost.requests}`);
+  const watched = meddling(() => {});
+  const third = await store("rolling", { ...names, fetch: watched.fetch });
+  const totals = await Promise.all(["a", "b", "c"].map((id) => third.load(now, id)));
+  assert.deepEqual(
+    totals.map((state) => state.total),
+    [300, 100, 100],
+  );
+  assert.ok(!watched.calls.includes("Query"), watched.calls.join(" "));
+  assert.equal((await (await fresh()).load(old, "b")).total, 1);
+});
+
+test("an answer that was lost stays uncertain, whatever comes after it", async () => {
+  let lose = false;
+  const lossy = meddling(async (target, pass) => {
+    if (!lose || target !== "TransactWriteItems") return undefined;
+    await pass();
+    throw new TypeError("fetch failed");
+  });
+  const credentials = () => {
+    if (lose && lossy.calls.at(-1) === "TransactWriteItems") throw new Error("the role is gone");
+    return db.credentials;
+  };
+  const made = await started("uncertain", { fetch: lossy.fetch, credentials });
+  await made.execute(account, "a", open, ada);
+  lossy.calls.length = 0;
+  lose = true;
+  const error = await thrown(() => made.execute(account, "a", deposit(1), ada));
+  assert.ok(error instanceof StoreError && error.uncertain && error.retryable, `${error}`);
+  lose = false;
+  assert.equal((await made.load(account, "a")).$meta.version, 2);
+});
+
+test("one id may be that of aggregates of two kinds", async () => {
+  const made = await started("same", { cache: 0 });
+  const blog = aggregate("BlogPost");
+  await made.execute(account, "same", open, ada);
+  const keyed = { ...ada, idempotencyKey: "k" };
+  await made.execute(blog, "same", { type: "Create", title: "Events" }, keyed);
+  assert.ok(
+    (await made.execute(blog, "same", { type: "Create", title: "Events" }, keyed)).repeated,
+  );
+  await made.execute(account, "same", deposit(1), ada);
+  assert.deepEqual(
+    [(await made.load(account, "same")).balance, (await made.load(blog, "same")).title],
+    [501, "Events"],
+  );
+});
+
+test("the same domain asked for again is the same, and who wrote its rows is asked once", async () => {
+  assert.equal(aggregate("Order"), aggregate("Order"));
+  const watched = meddling(() => {});
+  const made = await store("again", { fetch: watched.fetch, tables: tables("again", ["Cart"]) });
+  await made.execute(cart("1"), "c", { type: "Open" }, ada);
+  watched.calls.length = 0;
+  for (let n = 0; n < 3; n += 1) await made.execute(cart("1"), "c", { type: "Add", price: 1 }, ada);
+  assert.equal(watched.calls.join(" "), "TransactWriteItems TransactWriteItems TransactWriteItems");
+});
+
+test("commands of one store to one aggregate wait in line", async () => {
+  const made = await started("line");
+  await made.execute(account, "a", open, ada);
+  const sent = Array.from({ length: 15 }, (_, n) =>
+    made.execute(account, "a", deposit(n + 1), ada),
+  );
+  const costs = (await Promise.all(sent)).map(({ cost }) => cost.requests);
+  assert.deepEqual(new Set(costs), new Set([1]));
+  assert.equal((await made.load(account, "a")).balance, 620);
+});
+
+test("a DynamoDB that is not there is an error within seconds, with its cause", async () => {
+  const start = performance.now();
+  const nowhere = new DynamoStore({
+    ...where(),
+    endpoint: "http://127.0.0.1:9",
+    tables: tables("x"),
+  });
+  const error = await thrown(() => nowhere.load(account, "a"));
+  assert.ok(
+    error instanceof StoreError && error.retryable && error.cause instanceof TypeError,
+    `${error}`,
+  );
+  assert.ok(performance.now() - start < 20_000);
+});
+
+test("a clock that jumps is corrected before an event carries its time", async () => {
+  let off = 0;
+  const made = await started("jump", { now: () => Date.now() + off });
+  await made.execute(account, "a", open, ada);
+  off = 3 * 86_400_000;
+  const { state } = await made.execute(account, "a", deposit(1), ada);
+  assert.ok(Math.abs(new Date(state.$meta.updatedAt) - Date.now()) < 60_000, state.$meta.updatedAt);
 });

@@ -15,13 +15,15 @@ pub(crate) struct Artefact {
     folder: &'static str,
     /// The file name before the hash; the module ends in `_bg.wasm`, the JavaScript beside it in `.js`.
     stem: &'static str,
-    /// Of the module alone, in gzip KB of 1,000 bytes, the stricter kind.
+    /// Of the module alone, in gzip KB of 1,000 bytes, the stricter kind. Over it fails.
     budget: u64,
+    /// What it is to come down to, where the budget only keeps it from growing.
+    goal: u64,
 }
 
 pub(crate) const ARTEFACTS: &[Artefact] = &[
-    Artefact { name: "playground", folder: "dist", stem: "rewound-web", budget: 350 },
-    Artefact { name: "npm package", folder: "pkg/dist", stem: "core", budget: 120 },
+    Artefact { name: "playground", folder: "dist", stem: "rewound-web", budget: 350, goal: 350 },
+    Artefact { name: "npm package", folder: "pkg/dist", stem: "core", budget: 320, goal: 120 },
 ];
 
 /// Bytes of one file as it is, and as a server would send it.
@@ -120,12 +122,16 @@ fn table(rows: &[(&Artefact, Size, Size)]) -> (String, Vec<&'static str>) {
         "artefact", "raw", "gzip", "brotli", "budget"
     );
     for (artefact, module, script) in rows {
-        let Artefact { name, budget, .. } = artefact;
+        let Artefact { name, budget, goal, .. } = artefact;
         let fits = module.gzip <= budget * 1000;
         if !fits {
             over.push(*name);
         }
-        let verdict = if fits { "fits" } else { "OVER BUDGET" };
+        let verdict = match fits {
+            true if module.gzip > goal * 1000 => format!("fits; its goal of {goal} is not reached"),
+            true => "fits".to_owned(),
+            false => "OVER BUDGET".to_owned(),
+        };
         let cells = |size: &Size| {
             [size.raw, size.gzip, size.brotli].map(|bytes| format!("{:>8}", kb(bytes))).join(" ")
         };
@@ -139,7 +145,7 @@ fn table(rows: &[(&Artefact, Size, Size)]) -> (String, Vec<&'static str>) {
 mod tests {
     use super::*;
 
-    const TEN: Artefact = Artefact { name: "ten", folder: "dist", stem: "ten", budget: 10 };
+    const TEN: Artefact = Artefact { name: "ten", folder: "dist", stem: "ten", budget: 10, goal: 5 };
     const SCRIPT: Size = Size { raw: 99_000, gzip: 99_000, brotli: 99_000 };
 
     fn over(gzip: u64) -> Vec<&'static str> {
@@ -156,6 +162,8 @@ mod tests {
     fn the_table_says_who_is_over() {
         let (table, _) = table(&[(&TEN, Size { raw: 50_000, gzip: 12_340, brotli: 9_000 }, SCRIPT)]);
         assert!(table.contains("12.3") && table.contains("OVER BUDGET"), "{table}");
+        let (table, _) = super::table(&[(&TEN, Size { raw: 50_000, gzip: 7_000, brotli: 6_000 }, SCRIPT)]);
+        assert!(table.contains("fits; its goal of 5 is not reached"), "{table}");
     }
 
     #[test]
