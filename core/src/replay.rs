@@ -8,6 +8,7 @@
 //! nothing, and the thorough way has the word: so there is one place where errors come from.
 
 use crate::{
+    aggregate::Meta,
     block::{Block, Native, plain, same},
     domain::{Domain, Instance, Snapshot},
     error::{Issue, ReduceError},
@@ -186,6 +187,22 @@ impl<'a> Record<'a> {
     /// All fields but those of the head.
     pub(crate) fn fields(&self) -> Fields<'a, 'a> {
         Fields::new(self.reader, self.scanned)
+    }
+
+    /// The name of the event's aggregate, and its id.
+    pub fn aggregate(&self) -> (&'a str, &'a str) {
+        (self.text(Part::Aggregate), self.text(Part::AggregateId))
+    }
+
+    /// Where the stream of the aggregate with that id is after the event.
+    pub fn meta(&self, id: Text) -> Meta {
+        Meta { id, version: self.version, actor: self.actor.clone(), updated_at: Some(self.time) }
+    }
+
+    /// Writes the event as JSON, as it would stand in a line of its own; `false` where that takes
+    /// [reading it](Self::event) in full. Something may have been written then.
+    pub fn write(&self, out: &mut String) -> bool {
+        self.scanned.write(self.reader, out).is_some()
     }
 
     /// The event, read in full.

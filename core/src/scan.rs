@@ -94,6 +94,39 @@ impl<'a> Scanned<'a> {
         }
     }
 
+    /// Writes the item as the JSON of an envelope, in the usual order; none where it has to be read in full to know
+    /// that: a schema version, a name that JSON escapes or its parser keeps for itself, half a character.
+    pub(crate) fn write(&self, reader: &Reader, out: &mut String) -> Option<()> {
+        if self.seen.get(Part::SchemaVersion as usize)? == &true {
+            return None;
+        }
+        let version = self.version?.to_string();
+        for (index, (name, part)) in
+            HEAD.into_iter().take(TEXTS).filter(|(_, part)| *part != Part::Time).enumerate()
+        {
+            let start = if index == 0 { "{\"" } else { "\",\"" };
+            out.extend([start, name, "\":\"", self.text(part)?]);
+        }
+        out.extend(["\",\"aggregateVersion\":", &version]);
+        for field in &self.fields {
+            let name = &*reader.learned.get(usize::from(field.start))?.name;
+            if name.starts_with('$') || name.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+                return None;
+            }
+            out.extend([",\"", name, "\":"]);
+            match field.value {
+                Value::Text(text) => out.extend(["\"", text, "\""]),
+                Value::Escaped(json) => {
+                    serde_json::from_str::<String>(json).ok()?;
+                    out.push_str(json);
+                }
+                Value::Integer(number, _) | Value::Number(number) => out.push_str(number),
+            }
+        }
+        out.push('}');
+        Some(())
+    }
+
     #[inline(always)]
     fn clear(&mut self) {
         (self.texts, self.seen) = Default::default();

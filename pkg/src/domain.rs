@@ -12,7 +12,7 @@ use rewound_core::{
     domains,
     error::{Error, Issue, Problem, ReduceError, Rejection},
     event::{Event, RESERVED, RESERVED_IN_ROWS, Text, Trace},
-    replay::{replay as replay_bytes, thorough},
+    replay::{Record, Unapplied, replay as replay_bytes},
     schema::Shape,
     time::Millis,
     upcast::Upcaster,
@@ -49,7 +49,6 @@ extern "C" {
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {
     pub(crate) domain: &'static dyn Domain,
-    is_compiled: bool,
 }
 
 #[wasm_bindgen]
@@ -58,7 +57,7 @@ impl Kind {
     pub fn find(name: &str) -> Result<Kind> {
         let domain =
             domains::find(name).ok_or_else(|| any(Error::UnknownAggregate { name: name.to_owned() }))?;
-        Ok(Kind { domain, is_compiled: true })
+        Ok(Kind { domain })
     }
 
     /// A domain written in JavaScript. It lives as long as the program. `source` tells its reducer from another.
@@ -66,7 +65,7 @@ impl Kind {
         let fingerprint = fingerprint(&[name.as_bytes(), source.as_bytes()]);
         let of = Rc::new(Of { name: name.into(), fingerprint, hooks });
         let domain = Box::leak(Box::new(Defined { of, state: Value::Bool(true) }));
-        Kind { domain, is_compiled: false }
+        Kind { domain }
     }
 
     /// The same again: what takes one that may be absent takes it for good.
@@ -122,10 +121,7 @@ impl Kind {
     pub fn replay(&self, pages: Vec<Uint8Array>) -> Result<Option<String>> {
         // Each page is copied here when its turn comes, and once more only where something is wrong.
         let bytes = pages.iter().map(Uint8Array::to_vec);
-        let state = match self.is_compiled {
-            true => replay_bytes(self.domain, bytes),
-            false => thorough(self.domain, bytes),
-        };
+        let state = replay_bytes(self.domain, bytes);
         state.map_err(|error| replay(&error))?.as_ref().map(json::state).transpose()
     }
 }
@@ -213,14 +209,14 @@ impl Domain for Defined {
     }
 
     fn start(&self, id: &str) -> Box<dyn Instance> {
-        Box::new(Aggregate { of: Rc::clone(&self.of), id: id.into(), now: None })
+        Box::new(Aggregate { of: Rc::clone(&self.of), id: id.into(), now: None, waiting: None })
     }
 
     fn resume(&self, snapshot: &Snapshot) -> std::result::Result<Box<dyn Instance>, SnapshotError> {
         snapshot.written_by(self)?;
         let state = Value::Object(snapshot.state.clone()).to_string();
         let (id, now) = (snapshot.meta.id.clone(), Some((snapshot.meta.clone(), state)));
-        Ok(Box::new(Aggregate { of: Rc::clone(&self.of), id, now }))
+        Ok(Box::new(Aggregate { of: Rc::clone(&self.of), id, now, waiting: None }))
     }
 }
 
@@ -231,7 +227,12 @@ struct Aggregate {
     of: Rc<Of>,
     id: Text,
     now: Option<(Meta, String)>,
+    /// Events of a replay that were not folded yet, an open JSON array, and where the stream is after them.
+    waiting: Option<(Meta, String)>,
 }
+
+/// How many bytes of events wait before they are folded.
+const BLOCK: usize = 1 << 20;
 
 impl fmt::Debug for Aggregate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -258,39 +259,51 @@ fn thrown(error: &JsValue) -> String {
 }
 
 impl Aggregate {
-    /// Folds events that are in their order.
-    fn fold(mut self: Box<Self>, events: &[Event]) -> std::result::Result<Box<Self>, ReduceError> {
-        let Some(last) = events.last() else { return Ok(self) };
-        let failed =
-            |index: usize, message: String| Problem::Other(message).of(events.get(index).unwrap_or(last));
+    /// The state after a JSON array of events; else which of them failed, if not the last, and why.
+    fn evolve(&self, events: &str) -> std::result::Result<String, (Option<usize>, String)> {
         let state = self.now.as_ref().map(|(_, state)| state.as_str());
-        let text =
-            self.of.hooks.fold(state, &json::events(events)).map_err(|error| failed(0, thrown(&error)))?;
-        let (name, state) = answer(&text).map_err(|error| failed(0, error))?;
+        let text = self.of.hooks.fold(state, events).map_err(|error| (Some(0), thrown(&error)))?;
+        let (name, state) = answer(&text).map_err(|error| (Some(0), error))?;
         if name == "failed" {
             let index = state.get("index").and_then(Value::as_u64).unwrap_or_default();
-            return Err(failed(index as usize, said(&state, "message")));
+            return Err((Some(index as usize), said(&state, "message")));
         }
         let Value::Object(object) = &state else {
             let start: String = state.to_string().chars().take(40).collect();
-            return Err(failed(
-                events.len() - 1,
-                format!("`evolve` has to give an object, and gave {start}"),
-            ));
+            return Err((None, format!("`evolve` has to give an object, and gave {start}")));
         };
         if let Some(name) = RESERVED_IN_ROWS.iter().find(|name| object.contains_key(**name)) {
             let message =
                 format!("`evolve` gave a state with the field {name}, which every row has: it is reserved");
-            return Err(failed(events.len() - 1, message));
+            return Err((None, message));
         }
+        Ok(state.to_string())
+    }
+
+    /// Folds events that are in their order.
+    fn fold(mut self: Box<Self>, events: &[Event]) -> std::result::Result<Box<Self>, ReduceError> {
+        let Some(last) = events.last() else { return Ok(self) };
+        let state = self.evolve(&json::events(events)).map_err(|(index, message)| {
+            let event = index.and_then(|index| events.get(index)).unwrap_or(last);
+            Problem::Other(message).of(event)
+        })?;
         let meta = Meta {
             id: self.id.clone(),
             version: last.version(),
             actor: last.actor().into(),
             updated_at: Some(last.time()),
         };
-        self.now = Some((meta, state.to_string()));
+        self.now = Some((meta, state));
         Ok(self)
+    }
+
+    /// Folds the events that wait.
+    fn flush(&mut self) -> Option<()> {
+        if let Some((meta, events)) = self.waiting.take() {
+            let state = self.evolve(&(events + "]")).ok()?;
+            self.now = Some((meta, state));
+        }
+        Some(())
     }
 
     /// An event that `decide` gave.
@@ -325,6 +338,15 @@ impl Instance for Aggregate {
     }
 
     fn apply_all(self: Box<Self>, events: &[Event]) -> std::result::Result<Box<dyn Instance>, ReduceError> {
+        if self.waiting.is_some() {
+            let mut folded = self;
+            return match (folded.flush(), events.first()) {
+                (None, Some(first)) => {
+                    Err(Problem::Other("what comes before it was not folded".to_owned()).of(first))
+                }
+                _ => folded.apply_all(events),
+            };
+        }
         let first = self.now.as_ref().map_or(0, |(meta, _)| meta.version);
         let wrong = (first..).zip(events).enumerate().find_map(|(index, (version, event))| {
             let place = belongs(event, &self.of.name, &self.id);
@@ -340,6 +362,34 @@ impl Instance for Aggregate {
                 Err(error)
             }
         }
+    }
+
+    fn apply_record(
+        mut self: Box<Self>,
+        record: &Record<'_>,
+    ) -> std::result::Result<Box<dyn Instance>, Unapplied> {
+        if record.aggregate() != (&*self.of.name, &*self.id) {
+            return Err(Unapplied);
+        }
+        let meta = record.meta(self.id.clone());
+        let (before, mut events) = match self.waiting.take() {
+            Some((before, events)) => (Some(before), events),
+            None => (None, String::new()),
+        };
+        let end = events.len();
+        events.push(if end == 0 { '[' } else { ',' });
+        if record.write(&mut events) {
+            let is_full = events.len() > BLOCK;
+            self.waiting = Some((meta, events));
+            if is_full {
+                self.flush().ok_or(Unapplied)?;
+            }
+            return Ok(self);
+        }
+        events.truncate(end);
+        self.waiting = before.map(|before| (before, events));
+        let event = record.event().map_err(|_| Unapplied)?;
+        self.apply(&event).map_err(|_| Unapplied)
     }
 
     fn decide(&self, command: &Command, actor: &str) -> std::result::Result<Vec<Draft>, Error> {
@@ -374,6 +424,11 @@ impl Instance for Aggregate {
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
+        if self.waiting.is_some() {
+            let mut folded = self.clone();
+            folded.flush()?;
+            return folded.snapshot();
+        }
         let (meta, state) = self.now.as_ref()?;
         let Ok(Value::Object(state)) = serde_json::from_str(state) else { return None };
         Some(Snapshot { meta: meta.clone(), state, fingerprint: self.of.fingerprint })
