@@ -24,7 +24,7 @@ use crate::{
     domain::{Domain, Instance, Snapshot},
     error::{Error, Result},
     event::Event,
-    run::{Options, Step, again, begin, caught_up, pause},
+    run::{Options, Step, again, begin, caught_up, pause, unasked},
     store::{Answer, Cost, PAGE, Page, Reply, Request},
 };
 
@@ -167,10 +167,7 @@ impl Reading {
             }
             (Question::Events { .. }, _, Answer::Events(page)) => return Ok(Some(Found::Events(page))),
             (Question::List { .. }, _, Answer::List(page)) => return Ok(Some(Found::List(page))),
-            _ => {
-                let message = "the store answered something that was not asked".to_owned();
-                return Err(Error::Store { message, retryable: false, uncertain: false });
-            }
+            _ => return Err(unasked()),
         };
         match (instance.snapshot(), &self.question) {
             (None, Question::State { domain, id }) => {

@@ -23,7 +23,7 @@ use crate::{
     domain::Domain,
     error::Error,
     read::{Found, Question, Reading},
-    run::{Options, Step, again, pause},
+    run::{Options, Step, again, pause, unasked},
     store::{Answer, Cost, Reply, Request},
 };
 
@@ -123,10 +123,7 @@ impl Rebuild {
                     let aggregate = self.domain.name().to_owned();
                     return Step::Ask(Request::Rewrite { aggregate, snapshot: Box::new(snapshot) });
                 }
-                Step::Done(Ok(Found::Events(_))) => {
-                    let message = "the store answered something that was not asked".to_owned();
-                    return Step::Done(Err(Error::Store { message, retryable: false, uncertain: false }));
-                }
+                Step::Done(Ok(Found::Events(_))) => return Step::Done(Err(unasked())),
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     gzip::unpacked,
     import::{MAX_BYTES, event_of_item, strictly},
     number::MAX_SAFE,
+    order::sort_by_key,
     scan::{Fields, Part, Reader, Scanned, skip},
     time::Millis,
 };
@@ -103,7 +104,7 @@ fn in_order<P: AsRef<[u8]>>(
         events.extend(read.into_iter().map(|(line, event)| ((page, line), event)));
         shared = kept;
     }
-    events.sort_by_key(|(_, event)| event.version());
+    sort_by_key(&mut events, |(_, event)| event.version());
     Ok(events.into_iter().unzip())
 }
 

@@ -313,7 +313,7 @@ impl CommandRun {
                 self.cursor = page.next;
                 self.repeated(record, instance, events, page.items)
             }
-            _ => failed("the store answered something that was not asked".to_owned()),
+            _ => Phase::Done(Err(unasked())),
         }
     }
 
@@ -544,6 +544,11 @@ pub(crate) fn pause(backoff: Millis, attempt: u32, random: u128) -> Millis {
 
 fn failed(message: String) -> Phase {
     Phase::Done(Err(refused(message)))
+}
+
+/// A store that answers something else than it was asked.
+pub(crate) fn unasked() -> Error {
+    refused("the store answered something that was not asked".to_owned())
 }
 
 fn refused(message: String) -> Error {

@@ -8,7 +8,7 @@ import {
   NotFoundError,
   RejectedError,
   remember,
-  type Issue,
+  told,
 } from "./errors.js";
 import { eventsToJson, Fields, issuesOf, kindOf, pages, toJson, wrong } from "./json.js";
 
@@ -317,7 +317,7 @@ export function defineAggregate<
         ? issuesOf(now)
         : [{ pointer: "", message: `it is ${kindOf(now)}` }];
       if (issues.length > 0) {
-        const message = `\`evolve\` gave what is no state: ${list1(issues)}`;
+        const message = `\`evolve\` gave what is no state: ${told(issues)}`;
         return JSON.stringify({ failed: { index: list.length - 1, message } });
       }
       return `{"state":${JSON.stringify(now)}}`;
@@ -332,9 +332,6 @@ export function defineAggregate<
 
 const isPlain = (value: unknown): boolean =>
   typeof value === "object" && value !== null && !Array.isArray(value);
-
-const list1 = (issues: Issue[]): string =>
-  issues.map(({ pointer, message }) => (pointer ? `${pointer}: ${message}` : message)).join("; ");
 
 const saying = (thrown: unknown): string =>
   thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : kindOf(thrown);
@@ -363,6 +360,6 @@ function decided(name: string, type: string, decide: () => unknown): string {
   const index = events.findIndex((event) => !isPlain(event));
   if (index >= 0) return failed(`gave ${kindOf(events[index])} at /${index}, which is no event`);
   const issues = issuesOf(events);
-  if (issues.length > 0) return failed(`gave what is no event: ${list1(issues)}`);
+  if (issues.length > 0) return failed(`gave what is no event: ${told(issues)}`);
   return JSON.stringify({ events });
 }

@@ -166,7 +166,8 @@ export class StoreError extends RewoundError {
   }
 }
 
-function told(issues: Issue[]): string {
+/** What is wrong, as one text. */
+export function told(issues: Issue[]): string {
   return issues
     .map(({ pointer, message }) => (pointer ? `${pointer}: ${message}` : message))
     .join("; ");

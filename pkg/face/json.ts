@@ -1,6 +1,6 @@
 // Values on their way to the core as JSON text, which loses nothing where it says nothing.
 
-import { InvalidDataError, type Issue } from "./errors.js";
+import { InvalidDataError, told, type Issue } from "./errors.js";
 
 /** Whether a text has a lone surrogate, which no UTF-8 can hold. */
 const isWhole = (text: string): boolean => text.isWellFormed();
@@ -98,10 +98,7 @@ export function toJson(value: unknown, fail: (issues: Issue[]) => Error): string
 export const wrong =
   (what: string) =>
   (issues: Issue[]): InvalidDataError =>
-    new InvalidDataError(
-      `${what}: ${issues.map(({ pointer, message }) => (pointer ? `${pointer}: ${message}` : message)).join("; ")}`,
-      issues,
-    );
+    new InvalidDataError(`${what}: ${told(issues)}`, issues);
 
 /** Many events as JSON. */
 export function eventsToJson(events: unknown): string {

@@ -102,7 +102,7 @@ impl Kind {
             Some(text) => self.resume(&snapshot(self.domain, &text)?, Some(&id))?,
         };
         let events = decide(self.domain, instance.as_ref(), &command, &by).map_err(any)?;
-        held("", json::events(&events))
+        held(json::events(&events))
     }
 
     /// The state after events, from another or from none.

@@ -10,8 +10,8 @@ use rewound_core::{
 };
 use serde_json::{Value, value::RawValue};
 
-/// A text that JavaScript's `JSON.parse` reads without losing a digit; `path` is where it goes.
-pub(crate) fn held(path: &str, text: String) -> Result<String> {
+/// A text that JavaScript's `JSON.parse` reads without losing a digit.
+pub(crate) fn held(text: String) -> Result<String> {
     if !may_be_lost(&text) {
         return Ok(text);
     }
@@ -19,7 +19,7 @@ pub(crate) fn held(path: &str, text: String) -> Result<String> {
     match unsafe_number(&value, &back) {
         None => Ok(text),
         Some((pointer, number)) => Err(data(Issue {
-            pointer: format!("{path}{pointer}"),
+            pointer,
             message: format!(
                 "JavaScript cannot hold the number {number}: read it where it is, or store it as a text"
             ),
@@ -64,7 +64,7 @@ pub(crate) fn events<'a>(events: impl IntoIterator<Item = &'a Event>) -> String 
 
 /// A state with `$meta`.
 pub(crate) fn state(snapshot: &Snapshot) -> Result<String> {
-    held("", snapshot.to_json().to_string())
+    held(snapshot.to_json().to_string())
 }
 
 /// A state as it came from a person.

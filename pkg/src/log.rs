@@ -9,7 +9,7 @@ use crate::{
 use js_sys::{Array, Uint8Array};
 use rewound_core::{
     domains::for_log,
-    error::{Error, Issue},
+    error::Error,
     import::{self, EventLog, Import, LineProblem, Stream},
     time::to_iso,
     timeline::Timeline,
@@ -131,18 +131,18 @@ impl Line {
     /// The events behind a version.
     pub fn events(&self, after: f64, limit: f64) -> Result<String> {
         let rest = self.0.events().get(after as usize..).unwrap_or_default();
-        held("", json::events(rest.iter().take(limit as usize)))
+        held(json::events(rest.iter().take(limit as usize)))
     }
 }
 
 fn written(value: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string(value).map_err(|error| crate::error::whole(error.to_string()))?;
-    held("", text)
+    held(text)
 }
 
 /// The events in records of a DynamoDB stream.
 #[wasm_bindgen(js_name = eventsOfRecords)]
 pub fn events_of_records(records: &str) -> Result<String> {
-    let events = import::events_of_records(records).map_err(|issue: Issue| data(issue))?;
-    held("", json::events(&events))
+    let events = import::events_of_records(records).map_err(data)?;
+    held(json::events(&events))
 }

@@ -48,7 +48,7 @@ fn outcome(done: &Done, cost: Cost) -> Result<String> {
     let state = done.snapshot.as_ref().map_or(Value::Null, Snapshot::to_json);
     let rest = json!({ "state": state, "repeated": done.repeated, "cost": cost }).to_string();
     let rest = rest.strip_prefix('{').unwrap_or_default();
-    held("", format!(r#"{{"events":{},{rest}"#, json::events(&done.events)))
+    held(format!(r#"{{"events":{},{rest}"#, json::events(&done.events)))
 }
 
 fn found(found: &Found, after: u64, cost: Cost) -> Result<String> {
@@ -60,7 +60,7 @@ fn found(found: &Found, after: u64, cost: Cost) -> Result<String> {
             let next = next.as_ref().map(|next| format!("{last}.{next}"));
             let rest = json!({ "next": next, "cost": cost }).to_string();
             let rest = rest.strip_prefix('{').unwrap_or_default();
-            held("", format!(r#"{{"items":{},{rest}"#, json::events(items)))
+            held(format!(r#"{{"items":{},{rest}"#, json::events(items)))
         }
         Found::List(Page { items, next }) => {
             let items: Vec<Value> = items
@@ -71,7 +71,7 @@ fn found(found: &Found, after: u64, cost: Cost) -> Result<String> {
                     state.get("$meta").cloned().unwrap_or_default()
                 })
                 .collect();
-            held("", json!({ "items": items, "next": next, "cost": cost }).to_string())
+            held(json!({ "items": items, "next": next, "cost": cost }).to_string())
         }
     }
 }
