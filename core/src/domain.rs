@@ -275,15 +275,22 @@ impl fmt::Display for SnapshotError {
 
 impl std::error::Error for SnapshotError {}
 
-impl Snapshot {
-    /// The state as the wire shows it: `$meta: {id, version, actorId, updatedAt}` beside its own fields.
+impl Meta {
+    /// As the wire shows it: `{id, version, actorId, updatedAt}`.
     pub fn to_json(&self) -> Value {
-        let Meta { id, version, actor, updated_at } = &self.meta;
+        let Meta { id, version, actor, updated_at } = self;
         let mut meta = json!({ "id": **id, "version": version, "actorId": **actor });
         if let (Some(time), Value::Object(meta)) = (updated_at, &mut meta) {
             meta.insert("updatedAt".into(), to_iso(*time).into());
         }
-        let mut object = Object::from_iter([("$meta".to_owned(), meta)]);
+        meta
+    }
+}
+
+impl Snapshot {
+    /// The state as the wire shows it: `$meta: {id, version, actorId, updatedAt}` beside its own fields.
+    pub fn to_json(&self) -> Value {
+        let mut object = Object::from_iter([("$meta".to_owned(), self.meta.to_json())]);
         object.extend(self.state.clone());
         object.into()
     }

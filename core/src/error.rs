@@ -39,6 +39,15 @@ pub enum Error {
         /// Its id.
         id: String,
     },
+    /// The aggregate has fewer versions than were asked for.
+    NotReached {
+        /// Its id.
+        id: String,
+        /// The version that was asked for.
+        version: u64,
+        /// The version that it is at.
+        last: u64,
+    },
     /// The caller pinned a version, and the aggregate is at another.
     WrongVersion {
         /// The version that was pinned; 0 stands for "create only".
@@ -268,6 +277,9 @@ impl fmt::Display for Error {
                 write!(f, "no command is named {name}; there are: {}", known.join(", "))
             }
             Error::NotFound { aggregate, id } => write!(f, "{aggregate} {id} does not exist"),
+            Error::NotReached { id, version, last } => {
+                write!(f, "{id} has no version {version} yet: it is at {last}")
+            }
             Error::WrongVersion { expected: 0, actual } => {
                 write!(f, "it was to be created, and it exists at version {actual}")
             }

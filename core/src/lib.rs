@@ -12,6 +12,7 @@
 //! | [`run`], [`read`], [`rebuild`], [`cache`], [`store`] | a command or a read on its way, and what a store is |
 //! | [`timeline`], [`import`] | time travel, and real logs to travel in |
 //! | [`replay`] | from the bytes of a stream straight to its state |
+//! | [`dynamodb`], [`http`] | the store's calls and the edge's requests, without sending or receiving any |
 //! | [`projection`], [`views`] | read models |
 //! | [`sim`] | every interleaving, and storms of faults |
 //!
@@ -58,6 +59,7 @@ pub mod dynamodb;
 pub mod error;
 pub mod event;
 mod gzip;
+pub mod http;
 pub mod import;
 pub mod number;
 mod order;

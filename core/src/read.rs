@@ -26,6 +26,7 @@ use crate::{
     event::Event,
     run::{Options, Step, again, begin, caught_up, pause, unasked},
     store::{Answer, Cost, PAGE, Page, Reply, Request},
+    time::Millis,
 };
 
 /// What can be asked.
@@ -37,6 +38,16 @@ pub enum Question {
         domain: &'static dyn Domain,
         /// Its id.
         id: String,
+    },
+    /// The state that an aggregate had. Ends in [`Error::NotReached`] where it has fewer versions than that, and in
+    /// [`Error::NotFound`] where it did not exist at that time.
+    StateAt {
+        /// Its domain.
+        domain: &'static dyn Domain,
+        /// Its id.
+        id: String,
+        /// When.
+        at: Moment,
     },
     /// Some events of a stream; an unknown one has none.
     Events {
@@ -62,10 +73,29 @@ pub enum Question {
     },
 }
 
+/// A moment in an aggregate's past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Right after the event of that version, 1-based.
+    Version(u64),
+    /// At that time, in milliseconds since the epoch: after the events up to the first that is younger.
+    Time(Millis),
+}
+
+impl Moment {
+    /// Whether an event has happened by then.
+    fn holds(self, version: u64, time: Option<Millis>) -> bool {
+        match self {
+            Moment::Version(last) => version <= last,
+            Moment::Time(last) => time.is_some_and(|time| time <= last),
+        }
+    }
+}
+
 /// What was found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found {
-    /// To [`Question::State`].
+    /// To [`Question::State`] and [`Question::StateAt`].
     State(Snapshot),
     /// To [`Question::Events`], in the order of their versions.
     Events(Page<Event>),
@@ -122,14 +152,17 @@ impl Reading {
 
     fn request(&self) -> Request {
         match (&self.question, &self.behind) {
-            (Question::State { domain, id }, Some((instance, _, cursor))) => Request::Events {
+            (
+                Question::State { domain, id } | Question::StateAt { domain, id, .. },
+                Some((instance, _, cursor)),
+            ) => Request::Events {
                 aggregate: domain.name().to_owned(),
                 id: id.clone(),
                 after: instance.version(),
                 cursor: cursor.clone(),
                 limit: PAGE,
             },
-            (Question::State { domain, id }, None) => {
+            (Question::State { domain, id } | Question::StateAt { domain, id, .. }, None) => {
                 Request::Load { aggregate: domain.name().to_owned(), id: id.clone() }
             }
             (Question::Events { aggregate, id, after, cursor, limit }, _) => Request::Events {
@@ -165,12 +198,44 @@ impl Reading {
                 }
                 instance
             }
+            (Question::StateAt { domain, id, at }, None, Answer::Loaded(loaded)) => {
+                let (domain, version) = (*domain, loaded.version);
+                if let Moment::Version(asked) = *at
+                    && (1..asked).contains(&version)
+                {
+                    return Err(Error::NotReached { id: id.clone(), version: asked, last: version });
+                }
+                // The newest state may be the one.
+                let newest = begin(domain, id, loaded);
+                let time = newest.meta().and_then(|meta| meta.updated_at);
+                if version > 0 && !(newest.version() == version && at.holds(version, time)) {
+                    self.behind = Some((domain.start(id), version, None));
+                    return Ok(None);
+                }
+                newest
+            }
+            (Question::StateAt { at, .. }, Some((instance, version, _)), Answer::Events(page)) => {
+                let happened =
+                    page.items.iter().take_while(|event| at.holds(event.version(), Some(event.time())));
+                let happened: Vec<Event> = happened.cloned().collect();
+                let last = happened.last().map(|event| Moment::Version(event.version()));
+                if happened.len() < page.items.len() || last == Some(*at) {
+                    instance.apply_all(&happened)?
+                } else {
+                    let (instance, whole) = caught_up(instance, version, &page)?;
+                    if !whole {
+                        self.behind = Some((instance, version, page.next));
+                        return Ok(None);
+                    }
+                    instance
+                }
+            }
             (Question::Events { .. }, _, Answer::Events(page)) => return Ok(Some(Found::Events(page))),
             (Question::List { .. }, _, Answer::List(page)) => return Ok(Some(Found::List(page))),
             _ => return Err(unasked()),
         };
         match (instance.snapshot(), &self.question) {
-            (None, Question::State { domain, id }) => {
+            (None, Question::State { domain, id } | Question::StateAt { domain, id, .. }) => {
                 Err(Error::NotFound { aggregate: domain.name().to_owned(), id: id.clone() })
             }
             (snapshot, _) => Ok(snapshot.map(Found::State)),
@@ -275,6 +340,33 @@ mod tests {
         let (asked, result) = read(state(), |_| Reply::one(Err(Failure::Refused("no".into()))));
         assert_eq!(asked.len(), 1);
         assert!(matches!(result, Err(Error::Store { retryable: false, .. })));
+    }
+
+    #[test]
+    fn a_past_state_is_that_of_its_version_or_time() {
+        let at = |at| Question::StateAt { domain: domains::find("BankAccount").unwrap(), id: "a".into(), at };
+        let mut rows = account(2_005, 1);
+        let mut ask = |question| read(question, |request| rows.answer(request));
+        let (asked, newest) = ask(at(Moment::Version(2_005)));
+        assert_eq!((asked, version(newest)), (vec!["load"], 2_005));
+        let (asked, old) = ask(at(Moment::Version(1_000)));
+        assert_eq!((asked, version(old)), (vec!["load", "events"], 1_000));
+        assert_eq!(version(ask(at(Moment::Version(1_500))).1), 1_500);
+        let Error::NotReached { version: 2_006, last: 2_005, .. } =
+            ask(at(Moment::Version(2_006))).1.unwrap_err()
+        else {
+            panic!("it says how far it is");
+        };
+
+        let Ok(Found::State(seventh)) = ask(at(Moment::Version(7))).1 else { panic!() };
+        let time = seventh.meta.updated_at.unwrap();
+        assert_eq!(version(ask(at(Moment::Time(time))).1), 7);
+        assert_eq!(version(ask(at(Moment::Time(time - 1))).1), 6);
+        assert_eq!(version(ask(at(Moment::Time(u64::MAX))).1), 2_005);
+        assert!(matches!(ask(at(Moment::Time(1))).1, Err(Error::NotFound { .. })));
+        let mut empty = MemoryStore::new();
+        let (_, none) = read(at(Moment::Version(1)), |request| empty.answer(request));
+        assert!(matches!(none, Err(Error::NotFound { .. })));
     }
 
     #[test]

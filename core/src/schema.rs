@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// A command or an event: its name, and the JSON Schema (draft 2020-12) of its own fields.
 ///
 /// Beside the standard's keywords a schema may carry `x-unit` (such as `cents`) on a field, and
-/// `x-command` on an event: the command that records it.
+/// `x-command` on an event: the command that records it; and `x-sender` on a command: who alone sends it.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Shape {
     /// The name on the wire, such as `MoneyDeposited`.

@@ -74,6 +74,7 @@ pub(crate) fn any(error: Error) -> JsValue {
         Error::NotFound { aggregate, id } => {
             of("NotFoundError", &[("aggregateName", aggregate.into()), ("aggregateId", id.into())])
         }
+        Error::NotReached { id, .. } => of("NotFoundError", &[("aggregateId", id.into())]),
         Error::WrongVersion { expected, actual } => {
             of("ConflictError", &[("expected", number(expected)), ("actual", number(actual))])
         }

@@ -9,6 +9,7 @@ use crate::{
 };
 use js_sys::Map;
 use rewound_core::{
+    aggregate::Meta,
     cache::Cache,
     domain::{Domain, Snapshot},
     dynamodb::{
@@ -63,14 +64,7 @@ fn found(found: &Found, after: u64, cost: Cost) -> Result<String> {
             held(format!(r#"{{"items":{},{rest}"#, json::events(items)))
         }
         Found::List(Page { items, next }) => {
-            let items: Vec<Value> = items
-                .iter()
-                .map(|meta| {
-                    let meta = meta.clone();
-                    let state = Snapshot { meta, state: Default::default(), fingerprint: 0 }.to_json();
-                    state.get("$meta").cloned().unwrap_or_default()
-                })
-                .collect();
+            let items: Vec<Value> = items.iter().map(Meta::to_json).collect();
             held(json!({ "items": items, "next": next, "cost": cost }).to_string())
         }
     }

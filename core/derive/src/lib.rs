@@ -17,7 +17,7 @@ use syn::{
 /// | place | attributes |
 /// |---|---|
 /// | type | `serde(rename_all, rename_all_fields, deny_unknown_fields)` |
-/// | variant | `serde(rename)`, `described(command = "Open")`: the command that records this event |
+/// | variant | `serde(rename)`, `described(command = "Open")`: the command that records this event; `described(sender = "saga")`: who alone sends this command |
 /// | field | `serde(rename, default, skip_serializing_if)`, `described(min_items = 1)` |
 #[proc_macro_derive(Described, attributes(described, serde))]
 pub fn described(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
@@ -167,6 +167,10 @@ impl Attributes {
             (true, Place::Variant, "command") => {
                 let command = text()?;
                 self.keywords.push(keyword("x-command", quote!(Text(#command))));
+            }
+            (true, Place::Variant, "sender") => {
+                let sender = text()?;
+                self.keywords.push(keyword("x-sender", quote!(Text(#sender))));
             }
             (true, Place::Field, "min_items") => {
                 let least: LitInt = meta.value()?.parse()?;

@@ -66,6 +66,7 @@ pub enum BankAccountCommand {
         amount: Amount,
     },
     /// Take in the money of a transfer (the saga's second step).
+    #[described(sender = "saga")]
     ReceiveTransfer {
         /// The transfer's id.
         transfer_id: Label,
@@ -77,11 +78,13 @@ pub enum BankAccountCommand {
         currency: Currency,
     },
     /// Settle a transfer that has arrived (the saga's last step).
+    #[described(sender = "saga")]
     CompleteTransfer {
         /// The transfer's id.
         transfer_id: Label,
     },
     /// Take a transfer back that could not arrive (the saga's other last step).
+    #[described(sender = "saga")]
     ReverseTransfer {
         /// The transfer's id.
         transfer_id: Label,
