@@ -48,11 +48,12 @@ struct Watch {
 }
 
 impl Gate {
-    /// A gate before the DynamoDB at `upstream`, on a free port of loopback, for whoever has these credentials.
+    /// A gate before the DynamoDB at `upstream`, on that port of loopback (on a free one where it is 0), for whoever
+    /// has these credentials.
     ///
     /// # Errors
-    /// No free port.
-    pub fn start(upstream: &str, region: &str, credentials: Credentials) -> Result<Self> {
+    /// A port that is taken.
+    pub fn start(port: u16, upstream: &str, region: &str, credentials: Credentials) -> Result<Self> {
         let passed = Arc::new(AtomicU64::new(0));
         let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
         let watch = Watch {
@@ -63,7 +64,7 @@ impl Gate {
             passed: Arc::clone(&passed),
         };
         let router = Router::new().fallback(any(answer)).with_state(Arc::new(watch));
-        let (url, listening) = Listening::start(0, |listener, stopped| async move {
+        let (url, listening) = Listening::start(port, |listener, stopped| async move {
             axum::serve(listener, router)
                 .with_graceful_shutdown(stopped)
                 .await

@@ -18,8 +18,8 @@ const NOW: u64 = 1_767_225_600_000;
 
 /// A store on the emulator, behind a gate that looks at every signature.
 fn store(prefix: &str) -> ((Server, Gate), Client) {
-    let server = Server::start(0).unwrap();
-    let gate = Gate::start(&server.url, REGION, credentials()).unwrap();
+    let server = Server::start(0, None).unwrap();
+    let gate = Gate::start(0, &server.url, REGION, credentials()).unwrap();
     let client = Client::new(&gate.url, layout(prefix));
     client.create_tables().unwrap();
     ((server, gate), client)
@@ -81,7 +81,7 @@ fn it_is_a_store_by_the_contract() {
 
 #[test]
 fn the_gate_lets_no_other_key_in() {
-    let server = Server::start(0).unwrap();
+    let server = Server::start(0, None).unwrap();
     for (region, id, secret) in [
         ("eu-west-1", "AKIDLOCAL", "other"),
         ("eu-west-1", "AKIDOTHER", "local"),
@@ -89,7 +89,7 @@ fn the_gate_lets_no_other_key_in() {
     ] {
         let (access_key_id, secret_access_key) = (id.to_owned(), secret.to_owned());
         let wanted = Credentials { access_key_id, secret_access_key, session_token: None };
-        let gate = Gate::start(&server.url, region, wanted).unwrap();
+        let gate = Gate::start(0, &server.url, region, wanted).unwrap();
         let error = Client::new(&gate.url, layout("gate")).create_tables().unwrap_err().to_string();
         assert!(error.contains("does not match the signature you provided"), "{error}");
         assert_eq!(gate.passed(), 0);
