@@ -4,6 +4,7 @@
 //! its [`Server`]. It does not check signatures: a [`Gate`] before it does.
 
 mod gate;
+mod signature;
 
 pub use gate::Gate;
 
