@@ -1,7 +1,15 @@
 //! What the emulator does not do and AWS does: a gate before it that lets nothing through whose signature AWS's own
-//! signer would not have made, or whose clock is more than five minutes off.
+//! signer would not have made, or whose clock is more than five minutes off. On order it does what a bad day does as
+//! well.
 
-use crate::{Listening, Stopped, clock, signature};
+use crate::{
+    Listening, Stopped,
+    answer::{self, Answer, Part},
+    clock,
+    faults::{Plan, refuse, spoil},
+    orders::{Count, obey},
+    signature,
+};
 use anyhow::Result;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
@@ -15,15 +23,15 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioIo},
 };
-use rewound_core::dynamodb::sign::Credentials;
-use serde_json::json;
+use rewound_core::{dynamodb::sign::Credentials, time::Millis};
+use serde_json::{Value, json};
 use std::{
     io,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 use tokio::net::{TcpListener, TcpStream};
 
@@ -46,7 +54,15 @@ pub(crate) struct Watch {
     client: Client<HttpConnector, Full<Bytes>>,
     region: String,
     credentials: Credentials,
-    passed: AtomicU64,
+    /// How far the gate's clock is ahead of this machine's, in milliseconds.
+    pub(crate) skew: AtomicI64,
+    pub(crate) notes: Mutex<Notes>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) plan: Plan,
+    pub(crate) count: Count,
 }
 
 impl Gate {
@@ -63,20 +79,29 @@ impl Gate {
             client: Client::builder(TokioExecutor::new()).build(connector),
             region: region.to_owned(),
             credentials,
-            passed: AtomicU64::new(0),
+            skew: AtomicI64::new(0),
+            notes: Mutex::default(),
         });
         let (url, listening) =
             Listening::start(port, |listener, stopped| serve(listener, stopped, Arc::clone(&watch)))?;
         Ok(Self { url, watch, _listening: listening })
     }
 
-    /// How many signed requests it let through.
-    pub fn passed(&self) -> u64 {
-        self.watch.passed.load(Ordering::Relaxed)
+    /// Carries out an order, which is a line of JSON, and gives the answer:
+    ///
+    /// - `{"faults": ["lost", "error", "throttle", "conflict", "slow", "cut", "garbage", "type"], "every": 5}`: from
+    ///   now on every fifth signed request for data suffers the next of these; with `"only": "TransactWriteItems"`
+    ///   every fifth of that action. None of them ends it. `{"ok": true}`.
+    /// - `{"skew": milliseconds}`: the gate's clock is so much ahead of this machine's. `{"ok": true}`.
+    /// - `{"count": true}`: what came by since the last count, `{"passed": n, "actions": {"GetItem": n, …}, "bytes":
+    ///   {"sent": n, "received": n}, "faults": {"lost": n, …}}`, in requests whose signature was right and in bytes of
+    ///   bodies as the client sees them.
+    ///
+    /// Anything else: `{"error": "…"}`, and nothing is changed.
+    pub fn order(&self, line: &str) -> Value {
+        obey(&self.watch, line).unwrap_or_else(|error| json!({ "error": error }))
     }
 }
-
-type Answer = Response<Full<Bytes>>;
 
 async fn serve(listener: TcpListener, stopped: Stopped, watch: Arc<Watch>) -> Result<(), String> {
     let accepting = async {
@@ -104,7 +129,7 @@ async fn talk(stream: TcpStream, watch: Arc<Watch>) {
 }
 
 impl Watch {
-    /// Answers.
+    /// Answers, or closes the connection.
     async fn answer(&self, request: Request<Incoming>) -> io::Result<Answer> {
         let (head, body) = request.into_parts();
         let body = match Limited::new(body, MAX_BODY).collect().await {
@@ -118,25 +143,48 @@ impl Watch {
             }
         };
         let mut answer = if head.method == Method::POST {
-            self.signed(&head.headers, body).await
+            self.signed(&head.headers, body).await?
         } else {
             // What a browser asks before a request is not signed.
             self.pass(head.method, &head.headers, body).await
         };
         let headers = answer.headers_mut();
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(self.now()));
+        if let Ok(date) = HeaderValue::try_from(date) {
+            headers.insert(hyper::header::DATE, date);
+        }
         // A page of another origin may read the answer, and these of its headers.
         headers.insert("access-control-allow-origin", HeaderValue::from_static("*"));
         headers.insert("access-control-expose-headers", HeaderValue::from_static("date, x-amz-crc32"));
         Ok(answer)
     }
 
-    async fn signed(&self, headers: &HeaderMap, body: Bytes) -> Answer {
-        let checked = signature::check(headers, &body, &self.region, &self.credentials, clock());
+    async fn signed(&self, headers: &HeaderMap, body: Bytes) -> io::Result<Answer> {
+        let checked = signature::check(headers, &body, &self.region, &self.credentials, self.now());
         if let Err(message) = checked {
-            return failure(StatusCode::BAD_REQUEST, "InvalidSignatureException", &message);
+            return Ok(failure(StatusCode::BAD_REQUEST, "InvalidSignatureException", &message));
         }
-        self.passed.fetch_add(1, Ordering::Relaxed);
-        self.pass(Method::POST, headers, body).await
+        let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+        let action = target.rsplit('.').next().unwrap_or_default();
+        let fault = self.note(|Notes { plan, count }| {
+            let fault = plan.next(action);
+            count.passed += 1;
+            *count.actions.entry(action.to_owned()).or_default() += 1;
+            count.bytes.sent += body.len() as u64;
+            if let Some((fault, _)) = fault {
+                *count.faults.entry(fault).or_default() += 1;
+            }
+            fault
+        });
+        let answer = match fault {
+            None => self.pass(Method::POST, headers, body).await,
+            Some((fault, before)) => match refuse(fault, before, action, &body) {
+                Some(answer) => answer,
+                None => spoil(fault, self.pass(Method::POST, headers, body).await).await?,
+            },
+        };
+        self.note(|notes| notes.count.bytes.received += answer.body().len() as u64);
+        Ok(answer)
     }
 
     /// Asks the emulator.
@@ -158,21 +206,28 @@ impl Watch {
         let response = self.client.request(request).await.map_err(|error| error.to_string())?;
         let (mut head, body) = response.into_parts();
         let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
-        for name in ["content-length", "transfer-encoding", "date", "connection"] {
+        for name in ["content-length", "transfer-encoding", "connection"] {
             head.headers.remove(name);
         }
-        if !head.headers.contains_key("x-amz-crc32") {
-            head.headers.insert("x-amz-crc32", crc32fast::hash(&body).into());
+        let mut answer = Response::from_parts(head, Part::from(body));
+        if !answer.headers().contains_key("x-amz-crc32") {
+            answer::seal(&mut answer);
         }
-        Ok(Response::from_parts(head, Full::new(body)))
+        Ok(answer)
+    }
+
+    /// The gate's clock.
+    fn now(&self) -> Millis {
+        clock().saturating_add_signed(self.skew.load(Ordering::Relaxed))
+    }
+
+    fn note<T>(&self, note: impl FnOnce(&mut Notes) -> T) -> T {
+        note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// An error of the gate's own, as AWS's front door writes it.
 fn failure(status: StatusCode, code: &str, message: &str) -> Answer {
-    let error =
-        json!({ "__type": format!("com.amazon.coral.service#{code}"), "message": message }).to_string();
-    let answer = Response::builder().status(status).header("content-type", "application/x-amz-json-1.0");
-    let answer = answer.header("x-amz-crc32", crc32fast::hash(error.as_bytes()).to_string());
-    answer.body(error.into()).unwrap_or_default()
+    let name = format!("com.amazon.coral.service#{code}");
+    answer::error(status, &json!({ "__type": name, "message": message }))
 }

@@ -1,7 +1,8 @@
 //! `cargo xtask dynamodb`: a DynamoDB on loopback with every table, until it is stopped.
 //!
 //! For tests there is `--gate`: signatures are checked then, no table is made, and what is printed is one line of JSON,
-//! `{"url", "region", "accessKeyId", "secretAccessKey"}`. It ends with its standard input.
+//! `{"url", "region", "accessKeyId", "secretAccessKey"}`. From then on each line of its standard input is an
+//! [order](Gate::order), answered by a line. It ends with its standard input.
 //!
 //! With `--port N` it listens there, and with `--file PATH` it keeps everything in that file: killed and started again
 //! with both, it is where it was and has what it had. A disk makes every commit wait; a file in `/dev/shm` is as quick
@@ -11,7 +12,7 @@ use anyhow::Result;
 use lexopt::{Arg, ValueExt};
 use rewound_dynamodb::{Client, Gate, REGION, Server, credentials, layout};
 use std::{
-    io::Read,
+    io::{BufRead, Write, stdin, stdout},
     path::{Path, PathBuf},
 };
 
@@ -47,11 +48,14 @@ fn gate(port: u16, file: Option<&Path>) -> Result<()> {
     let server = Server::start(0, file)?;
     let credentials = credentials();
     let gate = Gate::start(port, &server.url, REGION, credentials.clone())?;
+    let mut answers = stdout().lock();
     let line = serde_json::json!({
         "url": gate.url, "region": REGION,
         "accessKeyId": credentials.access_key_id, "secretAccessKey": credentials.secret_access_key,
     });
-    println!("{line}");
-    std::io::stdin().read_to_end(&mut Vec::new())?;
+    writeln!(answers, "{line}")?;
+    for line in stdin().lock().split(b'\n') {
+        writeln!(answers, "{}", gate.order(&String::from_utf8_lossy(&line?)))?;
+    }
     Ok(())
 }
