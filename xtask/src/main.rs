@@ -52,7 +52,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "dynamodb",
-        flags: "[--port N]",
+        flags: "[--port N] [--file PATH]",
         about: "an embedded DynamoDB on loopback, with the tables",
         run: dynamodb::run,
     },

@@ -1,203 +1,233 @@
 //! What the emulator does not do and AWS does: a gate before it that lets nothing through whose signature AWS's own
-//! signer would not have made, or whose clock is more than five minutes off.
+//! signer would not have made, or whose clock is more than five minutes off. On order it does what a bad day does as
+//! well.
 
-use crate::Listening;
+use crate::{
+    Listening, Stopped,
+    answer::{self, Answer, Part},
+    clock,
+    faults::{Plan, refuse, spoil},
+    orders::{Count, obey},
+    signature,
+};
 use anyhow::Result;
-use aws_credential_types::Credentials as Identity;
-use aws_sigv4::{
-    http_request::{SignableBody, SignableRequest, SigningSettings, sign},
-    sign::v4::SigningParams,
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode, Uri,
+    body::{Bytes, Incoming},
+    header::HeaderValue,
+    server::conn::http1,
+    service::service_fn,
 };
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, Method, Response, StatusCode},
-    routing::any,
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo},
 };
-use rewound_core::{
-    dynamodb::sign::Credentials,
-    time::{parse_iso, to_iso},
-};
+use rewound_core::{dynamodb::sign::Credentials, time::Millis};
+use serde_json::{Value, json};
 use std::{
+    io,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
     },
     time::{Duration, UNIX_EPOCH},
 };
+use tokio::net::{TcpListener, TcpStream};
 
-/// How far a clock may be off, in milliseconds.
-const NEAR: u64 = 5 * 60 * 1_000;
+/// What DynamoDB takes in one request.
+const MAX_BODY: usize = 16 << 20;
 
 /// The gate, open until it is dropped.
 #[derive(Debug)]
 pub struct Gate {
     /// Where it listens, such as `http://127.0.0.1:8000`.
     pub url: String,
-    passed: Arc<AtomicU64>,
+    watch: Arc<Watch>,
     _listening: Listening,
 }
 
-struct Watch {
-    upstream: String,
-    agent: ureq::Agent,
+/// What every request is judged by.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    upstream: Uri,
+    client: Client<HttpConnector, Full<Bytes>>,
     region: String,
     credentials: Credentials,
-    passed: Arc<AtomicU64>,
+    /// How far the gate's clock is ahead of this machine's, in milliseconds.
+    pub(crate) skew: AtomicI64,
+    pub(crate) notes: Mutex<Notes>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) plan: Plan,
+    pub(crate) count: Count,
 }
 
 impl Gate {
-    /// A gate before the DynamoDB at `upstream`, on a free port of loopback, for whoever has these credentials.
+    /// A gate before the DynamoDB at `upstream`, on that port of loopback (on a free one where it is 0), for whoever
+    /// has these credentials.
     ///
     /// # Errors
-    /// No free port.
-    pub fn start(upstream: &str, region: &str, credentials: Credentials) -> Result<Self> {
-        let passed = Arc::new(AtomicU64::new(0));
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let watch = Watch {
-            upstream: upstream.to_owned(),
-            agent,
+    /// A port that is taken, or an `upstream` that is no URL.
+    pub fn start(port: u16, upstream: &str, region: &str, credentials: Credentials) -> Result<Self> {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let watch = Arc::new(Watch {
+            upstream: upstream.parse()?,
+            client: Client::builder(TokioExecutor::new()).build(connector),
             region: region.to_owned(),
             credentials,
-            passed: Arc::clone(&passed),
-        };
-        let router = Router::new().fallback(any(answer)).with_state(Arc::new(watch));
-        let (url, listening) = Listening::start(0, |listener, stopped| async move {
-            axum::serve(listener, router)
-                .with_graceful_shutdown(stopped)
-                .await
-                .map_err(|error| error.to_string())
-        })?;
-        Ok(Self { url, passed, _listening: listening })
+            skew: AtomicI64::new(0),
+            notes: Mutex::default(),
+        });
+        let (url, listening) =
+            Listening::start(port, |listener, stopped| serve(listener, stopped, Arc::clone(&watch)))?;
+        Ok(Self { url, watch, _listening: listening })
     }
 
-    /// How many signed requests it let through.
-    pub fn passed(&self) -> u64 {
-        self.passed.load(Ordering::Relaxed)
+    /// Carries out an order, which is a line of JSON, and gives the answer:
+    ///
+    /// - `{"faults": ["lost", "error", "throttle", "conflict", "slow", "cut", "garbage", "type"], "every": 5}`: from
+    ///   now on every fifth signed request for data suffers the next of these; with `"only": "TransactWriteItems"`
+    ///   every fifth of that action. None of them ends it. `{"ok": true}`.
+    /// - `{"skew": milliseconds}`: the gate's clock is so much ahead of this machine's. `{"ok": true}`.
+    /// - `{"count": true}`: what came by since the last count, `{"passed": n, "actions": {"GetItem": n, …}, "bytes":
+    ///   {"sent": n, "received": n}, "faults": {"lost": n, …}}`, in requests whose signature was right and in bytes of
+    ///   bodies as the client sees them.
+    ///
+    /// Anything else: `{"error": "…"}`, and nothing is changed.
+    pub fn order(&self, line: &str) -> Value {
+        obey(&self.watch, line).unwrap_or_else(|error| json!({ "error": error }))
     }
 }
 
-type Answer = Response<axum::body::Body>;
+async fn serve(listener: TcpListener, stopped: Stopped, watch: Arc<Watch>) -> Result<(), String> {
+    let accepting = async {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => drop(tokio::spawn(talk(stream, Arc::clone(&watch)))),
+                // Too many files are open, or the client is gone already: others may come.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    };
+    // Connections end with the runtime, as those of a process do that is killed.
+    tokio::select! {
+        () = stopped => Ok(()),
+        () = accepting => Ok(()),
+    }
+}
 
-async fn answer(State(watch): State<Arc<Watch>>, method: Method, headers: HeaderMap, body: Bytes) -> Answer {
-    let answered = tokio::task::spawn_blocking(move || watch.answer(&method, &headers, &body)).await;
-    answered.unwrap_or_else(|error| refusal(StatusCode::BAD_GATEWAY, "InternalFailure", &error.to_string()))
+async fn talk(stream: TcpStream, watch: Arc<Watch>) {
+    // Where it cannot be set, answers come a little later.
+    let _ = stream.set_nodelay(true);
+    let answer = service_fn(|request| watch.answer(request));
+    // An error is that the client hung up, or that the gate had to: nobody is there to be told.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
 }
 
 impl Watch {
-    fn answer(&self, method: &Method, headers: &HeaderMap, body: &[u8]) -> Answer {
-        // What a browser asks before a request is not signed.
-        if method == Method::POST {
-            if let Err(message) = self.check(headers, body) {
-                return refusal(StatusCode::BAD_REQUEST, "InvalidSignatureException", &message);
-            }
-            self.passed.fetch_add(1, Ordering::Relaxed);
-        }
-        let mut request = axum::http::Request::builder().method(method.clone()).uri(&self.upstream);
-        for (name, value) in headers.iter().filter(|(name, _)| *name != "host" && *name != "content-length") {
-            request = request.header(name, value);
-        }
-        let sent = request.body(body).map_err(ureq::Error::from).and_then(|request| self.agent.run(request));
-        let read = sent.and_then(|mut response| {
-            let body = response.body_mut().with_config().limit(64 << 20).read_to_vec()?;
-            Ok((response, body))
-        });
-        match read {
-            Ok((response, body)) => {
-                let mut answer = Response::builder().status(response.status());
-                let own = ["content-length", "transfer-encoding", "date", "connection"];
-                for (name, value) in
-                    response.headers().iter().filter(|(name, _)| !own.contains(&name.as_str()))
-                {
-                    answer = answer.header(name, value);
-                }
-                if !response.headers().contains_key("x-amz-crc32") {
-                    answer = answer.header("x-amz-crc32", crc32fast::hash(&body).to_string());
-                }
-                // A page of another origin may read these.
-                answer = answer.header("access-control-expose-headers", "date, x-amz-crc32");
-                answer.body(body.into()).unwrap_or_default()
-            }
-            Err(error) => refusal(StatusCode::BAD_GATEWAY, "InternalFailure", &error.to_string()),
-        }
-    }
-
-    /// Signs the request with AWS's own signer, at the time that it names, and compares.
-    fn check(&self, headers: &HeaderMap, body: &[u8]) -> Result<(), String> {
-        let header = |name: &str| {
-            let value = headers.get(name).and_then(|value| value.to_str().ok());
-            value.ok_or_else(|| format!("the header {name} is missing"))
-        };
-        let authorization = header("authorization")?;
-        let names = authorization.split("SignedHeaders=").nth(1).and_then(|rest| rest.split(',').next());
-        let names: Vec<&str> = names.unwrap_or_default().split(';').collect();
-        for name in ["content-type", "host", "x-amz-date", "x-amz-target"] {
-            if !names.contains(&name) {
-                return Err(format!("{name} is not among the signed headers"));
-            }
-        }
-        let date = header("x-amz-date")?;
-        let signed = iso(date).and_then(|iso| parse_iso(&iso)).ok_or(format!("{date} is no time"))?;
-        let now = crate::clock();
-        if signed + NEAR < now {
-            let earliest = to_iso(now - NEAR);
-            return Err(format!("Signature expired: {date} is now earlier than {earliest} (5 min.)"));
-        }
-        if signed > now + NEAR {
-            return Err(format!(
-                "Signature not yet current: {date} is still later than {}",
-                to_iso(now + NEAR)
-            ));
-        }
-        let Credentials { access_key_id, secret_access_key, session_token } = &self.credentials;
-        let identity = Identity::new(access_key_id, secret_access_key, session_token.clone(), None, "gate");
-        let identity = identity.into();
-        let params = SigningParams::builder()
-            .identity(&identity)
-            .region(&self.region)
-            .name("dynamodb")
-            .time(UNIX_EPOCH + Duration::from_millis(signed))
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|error| error.to_string())?
-            .into();
-        // The time and the token are added by the signer.
-        let others = names.iter().filter(|name| !matches!(**name, "x-amz-date" | "x-amz-security-token"));
-        let others = others.map(|name| Ok((*name, header(name)?))).collect::<Result<Vec<_>, String>>()?;
-        let uri = format!("http://{}/", header("host")?);
-        let request = SignableRequest::new("POST", uri, others.into_iter(), SignableBody::Bytes(body));
-        let request = request.map_err(|error| error.to_string())?;
-        let (instructions, _) = sign(request, &params).map_err(|error| error.to_string())?.into_parts();
-        let (theirs, _) = instructions.into_parts();
-        for theirs in theirs {
-            if header(theirs.name())? != theirs.value() {
-                return Err(format!(
-                    "The request signature we calculated does not match the signature you provided: {} is {}, and {} \
-                     by AWS's signer",
-                    theirs.name(),
-                    header(theirs.name())?,
-                    theirs.value()
+    /// Answers, or closes the connection.
+    async fn answer(&self, request: Request<Incoming>) -> io::Result<Answer> {
+        let (head, body) = request.into_parts();
+        let body = match Limited::new(body, MAX_BODY).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => {
+                return Ok(failure(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "RequestEntityTooLarge",
+                    &error.to_string(),
                 ));
             }
+        };
+        let mut answer = if head.method == Method::POST {
+            self.signed(&head.headers, body).await?
+        } else {
+            // What a browser asks before a request is not signed.
+            self.pass(head.method, &head.headers, body).await
+        };
+        let headers = answer.headers_mut();
+        let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(self.now()));
+        if let Ok(date) = HeaderValue::try_from(date) {
+            headers.insert(hyper::header::DATE, date);
         }
-        Ok(())
+        // A page of another origin may read the answer, and these of its headers.
+        headers.insert("access-control-allow-origin", HeaderValue::from_static("*"));
+        headers.insert("access-control-expose-headers", HeaderValue::from_static("date, x-amz-crc32"));
+        Ok(answer)
+    }
+
+    async fn signed(&self, headers: &HeaderMap, body: Bytes) -> io::Result<Answer> {
+        let checked = signature::check(headers, &body, &self.region, &self.credentials, self.now());
+        if let Err(message) = checked {
+            return Ok(failure(StatusCode::BAD_REQUEST, "InvalidSignatureException", &message));
+        }
+        let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+        let action = target.rsplit('.').next().unwrap_or_default();
+        let fault = self.note(|Notes { plan, count }| {
+            let fault = plan.next(action);
+            count.passed += 1;
+            *count.actions.entry(action.to_owned()).or_default() += 1;
+            count.bytes.sent += body.len() as u64;
+            if let Some((fault, _)) = fault {
+                *count.faults.entry(fault).or_default() += 1;
+            }
+            fault
+        });
+        let answer = match fault {
+            None => self.pass(Method::POST, headers, body).await,
+            Some((fault, before)) => match refuse(fault, before, action, &body) {
+                Some(answer) => answer,
+                None => spoil(fault, self.pass(Method::POST, headers, body).await).await?,
+            },
+        };
+        self.note(|notes| notes.count.bytes.received += answer.body().len() as u64);
+        Ok(answer)
+    }
+
+    /// Asks the emulator.
+    async fn pass(&self, method: Method, headers: &HeaderMap, body: Bytes) -> Answer {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = self.upstream.clone();
+        *request.headers_mut() = headers.clone();
+        for name in ["host", "content-length", "transfer-encoding", "connection"] {
+            request.headers_mut().remove(name);
+        }
+        match self.ask(request).await {
+            Ok(answer) => answer,
+            Err(error) => failure(StatusCode::BAD_GATEWAY, "InternalFailure", &error),
+        }
+    }
+
+    async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Answer, String> {
+        let response = self.client.request(request).await.map_err(|error| error.to_string())?;
+        let (mut head, body) = response.into_parts();
+        let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+        for name in ["content-length", "transfer-encoding", "connection"] {
+            head.headers.remove(name);
+        }
+        let mut answer = Response::from_parts(head, Part::from(body));
+        if !answer.headers().contains_key("x-amz-crc32") {
+            answer::seal(&mut answer);
+        }
+        Ok(answer)
+    }
+
+    /// The gate's clock.
+    fn now(&self) -> Millis {
+        clock().saturating_add_signed(self.skew.load(Ordering::Relaxed))
+    }
+
+    fn note<T>(&self, note: impl FnOnce(&mut Notes) -> T) -> T {
+        note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// `20150830T123600Z` as `2015-08-30T12:36:00Z`.
-fn iso(basic: &str) -> Option<String> {
-    let part = |from: usize, to: usize| basic.get(from..to);
-    let (date, time) =
-        ((part(0, 4)?, part(4, 6)?, part(6, 8)?), (part(9, 11)?, part(11, 13)?, part(13, 16)?));
-    Some(format!("{}-{}-{}T{}:{}:{}", date.0, date.1, date.2, time.0, time.1, time.2))
-}
-
-/// An error as DynamoDB writes it.
-fn refusal(status: StatusCode, code: &str, message: &str) -> Answer {
-    let body =
-        serde_json::json!({ "__type": format!("com.amazon.coral.service#{code}"), "message": message });
-    let answer = Response::builder().status(status).header("content-type", "application/x-amz-json-1.0");
-    let answer = answer.header("access-control-allow-origin", "*");
-    answer.header("access-control-expose-headers", "date").body(body.to_string().into()).unwrap_or_default()
+/// An error of the gate's own, as AWS's front door writes it.
+fn failure(status: StatusCode, code: &str, message: &str) -> Answer {
+    let name = format!("com.amazon.coral.service#{code}");
+    answer::error(status, &json!({ "__type": name, "message": message }))
 }

@@ -1,9 +1,13 @@
 //! A DynamoDB on loopback, for tests and for work without an account, and a store on it.
 //!
-//! The emulator is dynoxide, embedded: it starts in milliseconds, keeps everything in memory, and ends with its
-//! [`Server`]. It does not check signatures: a [`Gate`] before it does.
+//! The emulator is dynoxide, embedded: it starts in milliseconds, keeps everything in memory or in a file, and ends with
+//! its [`Server`]. It does not check signatures, and nothing ever goes wrong with it: a [`Gate`] before it sees to both.
 
+mod answer;
+mod faults;
 mod gate;
+mod orders;
+mod signature;
 
 pub use gate::Gate;
 
@@ -21,6 +25,7 @@ use rewound_core::{
     time::Millis,
 };
 use std::{
+    path::Path,
     pin::Pin,
     sync::Arc,
     thread,
@@ -37,12 +42,24 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one on that port of loopback; on a free one where it is 0.
+    /// Starts one on that port of loopback; on a free one where it is 0. It keeps everything in memory, or else in
+    /// that file: SQLite with a log that is written ahead, so whatever was acknowledged is there again after a kill.
+    /// (Only what it remembers of client request tokens is not.)
     ///
     /// # Errors
-    /// A port that is taken.
-    pub fn start(port: u16) -> Result<Self> {
-        let database = Database::memory().map_err(|error| anyhow!("the emulator does not start: {error}"))?;
+    /// A port that is taken, or a file that is no database and cannot become one.
+    pub fn start(port: u16, file: Option<&Path>) -> Result<Self> {
+        let database = match file {
+            None => Database::memory(),
+            Some(file) => {
+                let name = file.to_str().with_context(|| format!("{} is no UTF-8", file.display()))?;
+                Database::new(name)
+            }
+        };
+        let database = database.map_err(|error| match file {
+            None => anyhow!("the emulator does not start: {error}"),
+            Some(file) => anyhow!("the emulator does not start with {}: {error}", file.display()),
+        })?;
         let (url, listening) = Listening::start(port, |listener, stopped| {
             server::serve_with_shutdown(listener, database, stopped)
         })?;

@@ -72,7 +72,7 @@ impl Drop for Peer {
 }
 
 fn both() -> (Server, Client, Peer) {
-    let server = Server::start(0).unwrap();
+    let server = Server::start(0, None).unwrap();
     let client = Client::new(&server.url, layout("peer"));
     client.create_tables().unwrap();
     let peer = Peer::start(&server.url);

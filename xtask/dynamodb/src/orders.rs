@@ -1,0 +1,68 @@
+//! What a running gate can be told, a line of JSON each: to let something go wrong, to have another clock, to say what
+//! it counted.
+
+use crate::{
+    faults::{Fault, Plan},
+    gate::Watch,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::{PoisonError, atomic::Ordering},
+};
+
+const ORDERS: &str = r#"{"faults": ["lost", …], "every": 5, "only": "TransactWriteItems"}, {"skew": milliseconds} or {"count": true}"#;
+
+/// A hundred years: farther off, a time cannot be written as a date.
+const MOST: i64 = 100 * 365 * 24 * 3_600_000;
+
+/// What came by the gate.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Count {
+    /// Requests with a signature that is right, whatever they suffered then.
+    pub(crate) passed: u64,
+    /// The same, by action.
+    pub(crate) actions: BTreeMap<String, u64>,
+    /// What they and their answers weighed.
+    pub(crate) bytes: Bytes,
+    /// What they suffered.
+    pub(crate) faults: BTreeMap<Fault, u64>,
+}
+
+/// Bytes of bodies, as the client sees them.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Bytes {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Skew {
+    skew: i64,
+}
+
+/// Does what the line says, and gives the answer.
+pub(crate) fn obey(watch: &Watch, line: &str) -> Result<Value, String> {
+    let wrong = |error: serde_json::Error| format!("{error}: an order is {ORDERS}");
+    let order: Value = serde_json::from_str(line).map_err(wrong)?;
+    let notes = || watch.notes.lock().unwrap_or_else(PoisonError::into_inner);
+    if order == json!({ "count": true }) {
+        let count = std::mem::take(&mut notes().count);
+        return serde_json::to_value(count).map_err(|error| error.to_string());
+    }
+    if order.get("faults").is_some() {
+        let plan: Plan = serde_json::from_value(order).map_err(wrong)?;
+        notes().plan = plan.check()?;
+    } else if order.get("skew").is_some() {
+        let Skew { skew } = serde_json::from_value(order).map_err(wrong)?;
+        if skew.unsigned_abs() > MOST.unsigned_abs() {
+            return Err(format!("skew: {skew} is farther off than a hundred years"));
+        }
+        watch.skew.store(skew, Ordering::Relaxed);
+    } else {
+        return Err(format!("no order: an order is {ORDERS}"));
+    }
+    Ok(json!({ "ok": true }))
+}
