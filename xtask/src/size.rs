@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::pkg;
 use crate::run::{output, root, run as run_command, target_dir};
 use crate::setup::{self, Tools};
+use crate::{pkg, worker};
 
 /// What is downloaded, and how large it may be.
 pub(crate) struct Artefact {
@@ -24,6 +24,7 @@ pub(crate) struct Artefact {
 pub(crate) const ARTEFACTS: &[Artefact] = &[
     Artefact { name: "playground", folder: "dist", stem: "rewound-web", budget: 350, goal: 350 },
     Artefact { name: "npm package", folder: "pkg/dist", stem: "core", budget: 325, goal: 120 },
+    Artefact { name: "edge", folder: "worker/dist", stem: "edge", budget: 400, goal: 400 },
 ];
 
 /// Bytes of one file as it is, and as a server would send it.
@@ -41,6 +42,7 @@ pub(crate) fn run(mut args: lexopt::Parser) -> Result<()> {
     let tools = setup::web()?;
     build(&tools)?;
     pkg::build(&tools)?;
+    worker::build(&tools)?;
     check(&tools, ARTEFACTS.iter())?;
     beside(&tools)
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use lexopt::{Arg, ValueExt};
 
 use crate::run::{command, root, run as run_command, run_reading, target_dir, time};
-use crate::{bench, pkg, setup, size};
+use crate::{bench, pkg, setup, size, worker};
 
 /// The packages that are built for this machine.
 const NATIVE: &str = "-p rewound-core -p rewound-derive -p rewound-dynamodb -p rewound -p xtask";
@@ -19,9 +19,10 @@ const NATIVE: &str = "-p rewound-core -p rewound-derive -p rewound-dynamodb -p r
 enum Part {
     Core,
     Pkg,
+    Worker,
     Web,
 }
-use Part::{Core, Pkg, Web};
+use Part::{Core, Pkg, Web, Worker};
 
 /// One headline of the run.
 struct Stage {
@@ -32,23 +33,24 @@ struct Stage {
 }
 
 const STAGES: &[Stage] = &[
-    Stage { name: "Rust formatting", parts: &[Core, Pkg, Web], run: rust_formatting },
+    Stage { name: "Rust formatting", parts: &[Core, Pkg, Worker, Web], run: rust_formatting },
     Stage {
         name: "TypeScript, JavaScript, CSS and HTML formatting",
-        parts: &[Pkg, Web],
+        parts: &[Pkg, Worker, Web],
         run: other_formatting,
     },
     Stage { name: "Lints, this machine", parts: &[Core, Pkg], run: lints },
-    Stage { name: "Lints, WebAssembly", parts: &[Core, Pkg, Web], run: wasm_lints },
-    Stage { name: "Documentation", parts: &[Core, Pkg, Web], run: documentation },
+    Stage { name: "Lints, WebAssembly", parts: &[Core, Pkg, Worker, Web], run: wasm_lints },
+    Stage { name: "Documentation", parts: &[Core, Pkg, Worker, Web], run: documentation },
     Stage { name: "Tests of core, on DynamoDB, and of this tool", parts: &[Core], run: rust_tests },
     Stage { name: "The replay with WebAssembly's vectors", parts: &[Core], run: vector_tests },
     Stage { name: "npm package", parts: &[Pkg], run: |_| pkg::build(&setup::wasm()?) },
     Stage { name: "Tests of the npm package", parts: &[Pkg], run: package_tests },
+    Stage { name: "Edge", parts: &[Worker], run: edge_tests },
     Stage { name: "Playground", parts: &[Web], run: playground },
     Stage { name: "Rust tests in the browser", parts: &[Web], run: rust_browser_tests },
     Stage { name: "Tests of the page in the browser", parts: &[Web], run: browser_tests },
-    Stage { name: "Sizes", parts: &[Pkg, Web], run: sizes },
+    Stage { name: "Sizes", parts: &[Pkg, Worker, Web], run: sizes },
 ];
 
 /// What was asked for, and the count so far.
@@ -82,8 +84,8 @@ fn part(name: &str) -> Result<Part> {
         "core" => Ok(Core),
         "pkg" => Ok(Pkg),
         "web" => Ok(Web),
-        "worker" => bail!("`{name}` does not exist yet, so there is nothing of it to test"),
-        _ => bail!("there is no part `{name}`; the parts are core, pkg and web"),
+        "worker" => Ok(Worker),
+        _ => bail!("there is no part `{name}`; the parts are core, pkg, worker and web"),
     }
 }
 
@@ -119,13 +121,20 @@ fn rust_formatting(run: &mut Run) -> Result<()> {
         None => "--all",
         Some(Core) => NATIVE,
         Some(Pkg) => "-p rewound",
+        Some(Worker) => "-p rewound-worker",
         Some(Web) => "-p rewound-web",
     };
     run_command(&mut command(&format!("cargo fmt --check {packages}")), "Run `cargo fmt --all`.")
 }
 
 fn other_formatting(_: &mut Run) -> Result<()> {
-    let globs = ["index.html", "web/**/*.{css,html,js,mjs,ts}", "pkg/**/*.{mjs,ts}", "xtask/**/*.mjs"];
+    let globs = [
+        "index.html",
+        "web/**/*.{css,html,js,mjs,ts}",
+        "pkg/**/*.{mjs,ts}",
+        "worker/**/*.mjs",
+        "xtask/**/*.mjs",
+    ];
     run_command(
         setup::node()?.command("prettier --check --no-error-on-unmatched-pattern").args(globs),
         "Run `npx prettier --write` on the files named above.",
@@ -145,6 +154,9 @@ fn wasm_lints(run: &mut Run) -> Result<()> {
     }
     if run.includes(Pkg) {
         packages += " -p rewound --features rewound/contract";
+    }
+    if run.includes(Worker) {
+        packages += " -p rewound-worker --features rewound-worker/contract";
     }
     if run.includes(Web) {
         packages += " -p rewound-web";
@@ -171,9 +183,11 @@ fn documentation(run: &mut Run) -> Result<()> {
     } else if run.includes(Pkg) {
         document("-p rewound")?;
     }
-    if run.includes(Web) {
-        setup::wasm_target()?;
-        document("-p rewound-web --target wasm32-unknown-unknown")?;
+    for (part, package) in [(Worker, "rewound-worker"), (Web, "rewound-web")] {
+        if run.includes(part) {
+            setup::wasm_target()?;
+            document(&format!("-p {package} --target wasm32-unknown-unknown"))?;
+        }
     }
     Ok(())
 }
@@ -192,18 +206,32 @@ fn package_tests(run: &mut Run) -> Result<()> {
     if run.only.is_some() {
         run.tests(&mut command("cargo test --locked -p rewound"), "The failed tests are named above.")?;
     }
-    run_command(
-        &mut command("cargo build --locked -p rewound-dynamodb"),
-        "The first error above says what is wrong.",
-    )?;
+    let dynamodb = worker::dynamodb()?;
     let contract = pkg::contract(&setup::wasm()?)?;
     run.tests(
         setup::node()?
             .command("node --test --test-reporter=spec")
             .args(tests_in("pkg/tests"))
-            .env("REWOUND_DYNAMODB", target_dir().join("debug/rewound-dynamodb"))
+            .env("REWOUND_DYNAMODB", dynamodb)
             .env("REWOUND_CONTRACT", contract)
             .env("CHROMIUM", setup::chromium()?),
+        "The failed tests are named above.",
+    )
+}
+
+/// The edge as it would be deployed, in the Workers runtime, on DynamoDB behind the gate. It is built last, since it is
+/// what is measured then.
+fn edge_tests(run: &mut Run) -> Result<()> {
+    let tools = setup::wasm()?;
+    let contract = worker::contract(&tools)?;
+    let edge = worker::build(&tools)?;
+    run.tests(
+        tools
+            .command("node --test --test-reporter=spec")
+            .args(tests_in("worker/tests"))
+            .env("REWOUND_DYNAMODB", worker::dynamodb()?)
+            .env("REWOUND_EDGE", edge)
+            .env("REWOUND_EDGE_CONTRACT", contract),
         "The failed tests are named above.",
     )
 }
@@ -223,6 +251,7 @@ fn vector_tests(run: &mut Run) -> Result<()> {
 fn sizes(run: &mut Run) -> Result<()> {
     let artefacts = size::ARTEFACTS.iter().filter(|artefact| match artefact.name {
         "playground" => run.includes(Web),
+        "edge" => run.includes(Worker),
         _ => run.includes(Pkg),
     });
     size::check(&setup::node()?, artefacts)

@@ -1,8 +1,10 @@
 //! `cargo xtask dynamodb`: a DynamoDB on loopback with every table, until it is stopped.
 //!
-//! For tests there is `--gate`: signatures are checked then, no table is made, and what is printed is one line of JSON,
+//! For tests there is `--gate`: signatures are checked then, and what is printed is one line of JSON,
 //! `{"url", "region", "accessKeyId", "secretAccessKey"}`. From then on each line of its standard input is an
 //! [order](Gate::order), answered by a line. It ends with its standard input.
+//!
+//! `--tables PREFIX` makes every table with that prefix before.
 //!
 //! With `--port N` it listens there, and with `--file PATH` it keeps everything in that file: killed and started again
 //! with both, it is where it was and has what it had. A disk makes every commit wait; a file in `/dev/shm` is as quick
@@ -17,17 +19,18 @@ use std::{
 };
 
 fn main() -> Result<()> {
-    let (mut with_gate, mut port, mut file) = (false, 0, None);
+    let (mut with_gate, mut prefix, mut port, mut file) = (false, None, 0, None);
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {
             Arg::Long("gate") => with_gate = true,
+            Arg::Long("tables") => prefix = Some(args.value()?.string()?),
             Arg::Long("port") => port = args.value()?.parse()?,
             Arg::Long("file") => file = Some(PathBuf::from(args.value()?)),
             other => return Err(other.unexpected().into()),
         }
     }
-    if with_gate { gate(port, file.as_deref()) } else { tables(port, file.as_deref()) }
+    if with_gate { gate(prefix.as_deref(), port, file.as_deref()) } else { tables(port, file.as_deref()) }
 }
 
 fn tables(port: u16, file: Option<&Path>) -> Result<()> {
@@ -44,10 +47,13 @@ fn tables(port: u16, file: Option<&Path>) -> Result<()> {
     }
 }
 
-fn gate(port: u16, file: Option<&Path>) -> Result<()> {
+fn gate(prefix: Option<&str>, port: u16, file: Option<&Path>) -> Result<()> {
     let server = Server::start(0, file)?;
     let credentials = credentials();
     let gate = Gate::start(port, &server.url, REGION, credentials.clone())?;
+    if let Some(prefix) = prefix {
+        Client::new(&gate.url, layout(prefix)).create_tables()?;
+    }
     let mut answers = stdout().lock();
     let line = serde_json::json!({
         "url": gate.url, "region": REGION,

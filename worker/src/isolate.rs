@@ -1,0 +1,248 @@
+//! What an isolate keeps between requests, and how it calls DynamoDB. An isolate may end at any time: nothing here is
+//! more than a shortcut.
+
+use crate::crypto;
+use rewound_core::{
+    cache::Cache,
+    domain::Domain,
+    dynamodb::{
+        Call, Layout,
+        chore::{self, Chore},
+        exchange::{Exchange, Next, Response},
+        sign::{corrected, sign},
+    },
+    error,
+    http::{
+        auth::{KeyRing, Keys, Policy, Principal, Token},
+        config::{Config, KeySource},
+        metrics::Metrics,
+        problem::Problem,
+    },
+    run::Step,
+    store::{Reply, Request},
+    time::Millis,
+};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+use worker::{Delay, Env, Fetch, Headers, Method, RequestInit, RequestRedirect};
+
+thread_local! {
+    static ISOLATE: RefCell<Option<Rc<Isolate>>> = const { RefCell::new(None) };
+}
+
+/// How long it is taken for known which reducer wrote the rows: another program may begin to.
+const TRUST: Millis = 60_000;
+
+pub(crate) struct Isolate {
+    pub(crate) config: Config,
+    pub(crate) cache: RefCell<Cache>,
+    pub(crate) metrics: RefCell<Metrics>,
+    /// A name of its own, for its numbers.
+    pub(crate) name: String,
+    layout: RefCell<Arc<Layout>>,
+    /// When it was asked who wrote the rows of a kind, and whether as one who writes.
+    asked: RefCell<Vec<(String, bool, Millis)>>,
+    ring: RefCell<KeyRing>,
+    /// The milliseconds by which the clock was found to be off.
+    correction: Cell<i64>,
+}
+
+/// What came back over HTTP.
+struct Received {
+    status: u16,
+    date: Option<String>,
+    crc32: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Received {
+    fn response(&self) -> Response<'_> {
+        let (date, crc32) = (self.date.as_deref(), self.crc32.as_deref());
+        Response { status: self.status, date, crc32, body: &self.body }
+    }
+}
+
+/// The host's clock, in milliseconds since the epoch. It stands still between two calls.
+pub(crate) fn clock() -> Millis {
+    js_sys::Date::now() as Millis
+}
+
+/// 80 random bits.
+pub(crate) fn random() -> u128 {
+    let mut bytes = [0; 16];
+    // Without random bits an id is that of its time alone, and a commit with an id that is there is refused.
+    let _ = getrandom::fill(&mut bytes[..10]);
+    u128::from_le_bytes(bytes)
+}
+
+impl Isolate {
+    /// This isolate, set up at its first request.
+    ///
+    /// # Errors
+    /// Everything that is missing or wrong in the variables.
+    pub(crate) fn of(env: &Env) -> Result<Rc<Self>, Vec<String>> {
+        if let Some(isolate) = ISOLATE.with_borrow(Clone::clone) {
+            return Ok(isolate);
+        }
+        let config = Config::read(&|name| env.var(name).ok().map(|value| value.to_string()))?;
+        let mut ring = KeyRing::default();
+        if let KeySource::Fixed(keys) = &config.keys {
+            ring.fetched(Some(keys.clone()), clock());
+        }
+        let isolate = Rc::new(Self {
+            cache: RefCell::new(Cache::new(config.cached)),
+            metrics: RefCell::default(),
+            name: format!("{:08x}", random() as u32),
+            layout: RefCell::new(config.layout.clone().into()),
+            asked: RefCell::default(),
+            ring: RefCell::new(ring),
+            correction: Cell::new(0),
+            config,
+        });
+        ISOLATE.set(Some(Rc::clone(&isolate)));
+        Ok(isolate)
+    }
+
+    /// Who sends a token.
+    pub(crate) async fn principal(&self, authorization: Option<&str>) -> Result<Principal, Problem> {
+        let token = Token::read(authorization)?;
+        let Config { keys, policy, timeout, .. } = &self.config;
+        if let KeySource::Address(address) = keys
+            && self.ring.borrow().is_to_be_fetched(&token, clock())
+        {
+            let found = crypto::published(address, *timeout).await;
+            self.ring.borrow_mut().fetched(found, clock());
+        }
+        let known: Keys = self.ring.borrow().keys().clone();
+        let check = token.check(policy, &known)?;
+        if !crypto::is_good(&check).await {
+            return Err(Policy::forged());
+        }
+        token.principal(policy, clock())
+    }
+
+    /// The clock as DynamoDB has it.
+    fn now(&self) -> Millis {
+        corrected(clock(), self.correction.get())
+    }
+
+    /// Drives a command or a read to its end.
+    pub(crate) async fn drive<T>(
+        &self,
+        mut next: impl FnMut(Option<Reply>, Millis, u128) -> Step<T>,
+    ) -> error::Result<T> {
+        let mut reply = None;
+        loop {
+            match next(reply.take(), self.now(), random()) {
+                Step::Ask(request) => reply = Some(self.answer(request).await),
+                Step::Wait(time) => wait(time).await,
+                Step::Done(result) => return result,
+            }
+        }
+    }
+
+    /// Carries out a store's request.
+    pub(crate) async fn answer(&self, request: Request) -> Reply {
+        let layout = Arc::clone(&self.layout.borrow());
+        let (mut exchange, mut next) = Exchange::new(&layout, request);
+        let mut found = None;
+        loop {
+            next = match next {
+                Next::Done(reply) => return reply,
+                Next::Send(call) => {
+                    let (signed, correction) = (self.now(), self.correction.get());
+                    let next = match self.send(&call, signed).await {
+                        Some(received) => exchange.answered(received.response(), signed),
+                        None => exchange.lost(),
+                    };
+                    self.correct(exchange.correction(), &mut found, correction);
+                    next
+                }
+            };
+        }
+    }
+
+    /// Of several calls that were refused for the clock at once, each finds the same correction.
+    fn correct(&self, correction: Option<i64>, found: &mut Option<i64>, before: i64) {
+        if correction != *found {
+            *found = correction;
+            self.correction.set(before + correction.unwrap_or(0));
+        }
+    }
+
+    /// Asks who wrote the rows of a kind, where that was not asked for a while. Who is about to write says so here.
+    ///
+    /// # Errors
+    /// Nobody could be asked.
+    pub(crate) async fn ready(&self, domain: &dyn Domain, will_write: bool) -> error::Result<()> {
+        let (name, now) = (domain.name(), clock());
+        let is_known = |(kind, wrote, at): &(String, bool, Millis)| {
+            kind == name && (*wrote || !will_write) && now.saturating_sub(*at) < TRUST
+        };
+        if self.asked.borrow().iter().any(is_known) {
+            return Ok(());
+        }
+        let layout = Arc::clone(&self.layout.borrow());
+        let chore = Chore::reducer(&layout, name, domain.fingerprint(), will_write);
+        let fingerprint = self.chore(chore).await?.unwrap_or(0);
+        let mut layout = self.layout.borrow_mut();
+        if layout.rows(name).is_some_and(|rows| rows.fingerprint != fingerprint) {
+            for (_, rows) in Arc::make_mut(&mut layout).aggregates.iter_mut().filter(|(kind, _)| kind == name)
+            {
+                rows.fingerprint = fingerprint;
+            }
+        }
+        let mut asked = self.asked.borrow_mut();
+        asked.retain(|(kind, wrote, _)| kind != name || *wrote != will_write);
+        asked.push((name.to_owned(), will_write, clock()));
+        Ok(())
+    }
+
+    async fn chore(&self, mut chore: Chore) -> error::Result<Option<u64>> {
+        let (mut received, mut signed, mut correction): (Option<Received>, _, _) = (None, self.now(), 0);
+        let mut found = None;
+        loop {
+            let next = chore.next(received.as_ref().map(Received::response), signed, random());
+            self.correct(chore.correction(), &mut found, correction);
+            (signed, correction) = (self.now(), self.correction.get());
+            received = match next {
+                chore::Next::Done(result) => return result,
+                chore::Next::Send(call) => self.send(&call, signed).await,
+                chore::Next::Wait(time) => {
+                    wait(time).await;
+                    None
+                }
+            };
+        }
+    }
+
+    /// Makes a call, signed with that time; nothing where no answer came.
+    async fn send(&self, call: &Call, signed: Millis) -> Option<Received> {
+        let Config { credentials, region, endpoint, timeout, .. } = &self.config;
+        let headers = Headers::new();
+        let host = self.config.host();
+        for (name, value) in sign(credentials, region, host, &call.target, call.body.as_bytes(), signed) {
+            headers.set(name, &value).ok()?;
+        }
+        let mut how = RequestInit::new();
+        how.with_method(Method::Post)
+            .with_headers(headers)
+            .with_body(Some(call.body.as_str().into()))
+            .with_redirect(RequestRedirect::Manual);
+        let request = worker::Request::new_with_init(endpoint, &how).ok()?;
+        let signal = web_sys::AbortSignal::timeout_with_u32(*timeout).into();
+        let mut response = Fetch::Request(request).send_with_signal(&signal).await.ok()?;
+        let header = |name| response.headers().get(name).ok().flatten();
+        let (date, crc32) = (header("date"), header("x-amz-crc32"));
+        Some(Received { status: response.status_code(), date, crc32, body: response.bytes().await.ok()? })
+    }
+}
+
+/// Waits so many milliseconds.
+pub(crate) async fn wait(time: Millis) {
+    Delay::from(Duration::from_millis(time)).await;
+}

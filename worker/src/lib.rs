@@ -1,0 +1,23 @@
+//! The edge: a Cloudflare Worker around the core. HTTP comes in, DynamoDB's HTTP API is called.
+//!
+//! Every rule, format and retry is the core's ([`rewound_core::http`] and [`rewound_core::dynamodb`]). What is here is
+//! what the core may not do: read requests, send calls, wait, look at the clock, ask the host's cryptography.
+//!
+//! | module | brings |
+//! |---|---|
+//! | `edge` | a request's way from the runtime to its answer |
+//! | `isolate` | what is kept between requests, and the calls to DynamoDB |
+//! | `crypto` | the check of a token's signature, and published keys |
+//! | `line` | commands to a hot aggregate, one behind the other |
+
+mod crypto;
+mod edge;
+mod isolate;
+mod line;
+
+use worker::{Context, Env, Request, Response, Result, event};
+
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
+    edge::serve(request, &env, edge::Place::Front).await
+}
