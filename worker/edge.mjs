@@ -39,9 +39,8 @@ export function token(secret, claims = {}, header = {}) {
  */
 export async function workerd({ bundle, vars, port = 0, hot = true, log = () => {} }) {
   const folder = await mkdtemp(join(tmpdir(), "rewound-edge-"));
-  const date = /compatibility_date = "(.*)"/.exec(
-    await readFile(join(here, "wrangler.toml"), "utf8"),
-  )[1];
+  const settings = await readFile(join(here, "wrangler.toml"), "utf8");
+  const date = /^compatibility_date = (".*")$/m.exec(settings)[1];
   const files = (await readdir(bundle)).filter((name) => /\.(js|mjs|wasm)$/.test(name));
   // The main module comes first.
   files.sort((a, b) => a.endsWith(".wasm") - b.endsWith(".wasm"));
@@ -72,7 +71,7 @@ const config :Workerd.Config = (
 const main :Workerd.Worker = (
   modules = [${modules.join(", ")}],
   bindings = [${bindings.join(", ")}],
-  compatibilityDate = ${quoted(date)},
+  compatibilityDate = ${date},
   globalOutbound = "loopback",
   ${lines}
 );

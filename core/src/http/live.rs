@@ -64,19 +64,34 @@ pub struct Live {
     reading: Option<Reading>,
     /// Whether the events behind the cursor are looked for from the start, since one of them was not there.
     from_the_start: bool,
+    /// Whether it is to wait before the store is asked again.
+    is_to_wait: bool,
 }
 
-/// How often nothing may be new before that is said, so that nobody in between takes the connection for dead.
-const QUIET: u32 = 10;
+/// What is sent where nothing is new: nobody in between takes the connection for dead then, and only who sends learns
+/// that nobody reads any more.
+const NOTHING: &str = ":\n\n";
 
 impl Live {
     /// The events of a stream behind a cursor.
     pub fn new(aggregate: String, id: String, cursor: Cursor, limits: Limits) -> Self {
-        Self { aggregate, id, cursor, limits, polls: 0, reading: None, from_the_start: false }
+        Self {
+            aggregate,
+            id,
+            cursor,
+            limits,
+            polls: 0,
+            reading: None,
+            from_the_start: false,
+            is_to_wait: false,
+        }
     }
 
     /// What is needed next, given the reply to what was asked last. `random` are random bits, new ones each time.
     pub fn next(&mut self, reply: Option<Reply>, random: u128) -> Next {
+        if std::mem::take(&mut self.is_to_wait) {
+            return Next::Wait(self.limits.pause);
+        }
         let mut reading = match self.reading.take() {
             Some(reading) => reading,
             None => {
@@ -134,16 +149,12 @@ impl Live {
         }
     }
 
-    fn sent(&self, text: String, more: bool) -> Next {
+    fn sent(&mut self, text: String, more: bool) -> Next {
         if self.polls >= self.limits.polls {
             return Next::End(format!("{text}: until later\nretry: {}\n\n", self.limits.pause));
         }
-        match text.as_str() {
-            "" if more => Next::Wait(0),
-            "" if self.polls.is_multiple_of(QUIET) => Next::Send(": nothing new\n\n".to_owned()),
-            "" => Next::Wait(self.limits.pause),
-            _ => Next::Send(text),
-        }
+        self.is_to_wait = !more;
+        Next::Send(if text.is_empty() { NOTHING.to_owned() } else { text })
     }
 }
 
@@ -204,13 +215,13 @@ mod tests {
         };
         assert!(end.ends_with(": until later\nretry: 7\n\n"), "{end}");
         let messages = read(&end);
-        assert_eq!(messages.iter().map(|(version, _)| *version).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(messages.iter().map(|(version, _)| *version).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
 
         let cursor = Cursor::read(&messages[1].1).unwrap();
         let mut again = live(cursor, 1);
         let Next::Ask(request) = again.next(None, 1) else { panic!() };
         let Next::End(rest) = again.next(Some(store.answer(&request)), 1) else { panic!() };
-        assert_eq!(read(&rest)[..2], messages[2..]);
+        assert_eq!(read(&rest), messages[2..]);
     }
 
     #[test]
@@ -257,18 +268,18 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_stream_says_now_and_then_that_it_lives() {
+    fn a_quiet_stream_says_each_time_that_it_lives_and_waits() {
         let mut store = MemoryStore::new();
         let mut follow = live(Cursor::default(), 25);
-        let (mut reply, mut said) = (None, 0);
+        let (mut reply, mut said, mut waits) = (None, 0, 0);
         loop {
             match follow.next(reply.take(), 1) {
                 Next::Ask(request) => reply = Some(store.answer(&request)),
-                Next::Wait(_) => {}
-                Next::Send(text) => said += usize::from(text == ": nothing new\n\n"),
+                Next::Wait(time) => waits += usize::from(time == 7),
+                Next::Send(text) => said += usize::from(text == NOTHING),
                 Next::End(_) => break,
             }
         }
-        assert_eq!(said, 2);
+        assert_eq!((said, waits), (24, 24));
     }
 }
