@@ -1,31 +1,28 @@
-// What the runtime loads: the edge as WebAssembly, and the two doors to it. Nothing is random, timed or fetched here.
+// What the runtime loads: the edge as WebAssembly, and its two doors. Nothing is random, timed or fetched here.
 
-import { __wbg_reset_state, fetch as answer, initSync, Line } from "./dist/edge.js";
+import { __worker_init_state, fetch, initSync, Line as Inner } from "./dist/edge.js";
 import module from "./dist/edge_bg.wasm";
 
 initSync({ module });
 
-export { Line };
+export default { fetch };
 
-export default {
-  async fetch(request, env, context) {
-    try {
-      return await answer(request, env, context);
-    } catch (error) {
-      // A trapped instance is dead: the next request gets a new one, without what was only remembered.
-      if (error instanceof WebAssembly.RuntimeError) __wbg_reset_state();
-      console.error(JSON.stringify({ trap: String(error) }));
-      const problem = {
-        type: "urn:rewound:problem:trap",
-        title: "Internal Server Error",
-        status: 500,
-        detail:
-          "The edge failed, and the command may have taken effect. Send it again with the same Idempotency-Key to find out.",
-        code: "trap",
-        uncertain: true,
-      };
-      const headers = { "content-type": "application/problem+json", "cache-control": "no-store" };
-      return new Response(JSON.stringify(problem), { status: 500, headers });
+/** The line before a hot aggregate. It outlives a WebAssembly instance that trapped, and what it held in it does not. */
+export class Line {
+  #with;
+  #inner;
+  #instance;
+
+  constructor(...state) {
+    this.#with = state;
+  }
+
+  fetch(request) {
+    const { instanceId } = __worker_init_state();
+    if (this.#instance !== instanceId) {
+      this.#inner = new Inner(...this.#with);
+      this.#instance = instanceId;
     }
-  },
-};
+    return this.#inner.fetch(request);
+  }
+}

@@ -85,14 +85,20 @@ fn bundle(tools: &Tools, features: &str, name: &str) -> Result<PathBuf> {
     )?;
     run_command(
         tools
-            .command("wasm-bindgen --target web --experimental-reset-state-function --no-typescript")
-            .args(["--out-name", "edge", "--out-dir"])
+            // A trapped instance is dead: with these two, the next request gets a new one.
+            .command(
+                "wasm-bindgen --target web --experimental-reset-state-function --force-enable-abort-handler",
+            )
+            .args(["--no-typescript", "--out-name", "edge", "--out-dir"])
             .arg(&dist)
             .arg(target_dir().join("wasm32-unknown-unknown/wasm-z/rewound_worker.wasm")),
         "wasm-bindgen and the crate of that name must have the same version.",
     )?;
     let module = dist.join("edge_bg.wasm");
-    run_command(tools.command("wasm-opt -Oz").arg(&module).arg("-o").arg(&module), "")?;
+    run_command(
+        tools.command("wasm-opt -Oz --enable-exception-handling").arg(&module).arg("-o").arg(&module),
+        "",
+    )?;
     run_command(
         tools
             .command("node")

@@ -173,7 +173,13 @@ impl Cursor {
         let after = version.parse().ok().filter(|after| digits && *after <= MAX_SAFE as u64)?;
         let place = match place {
             None | Some("") => None,
-            Some(id) => Some(Ulid::from_string(id).ok()?.to_string()),
+            // An event's id, or the number that a store in memory goes by.
+            Some(place) => {
+                let is_number = place.len() < 20 && place.bytes().all(|byte| byte.is_ascii_digit());
+                Some(place.to_owned())
+                    .filter(|place| is_number || Ulid::from_string(place).is_ok())
+                    .map(Some)?
+            }
         };
         Some(Self { after, place })
     }
