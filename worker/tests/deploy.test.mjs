@@ -1,16 +1,21 @@
-// What a person deploys by: worker/tables.yaml is held to what the core creates and the edge calls.
+// What a person deploys by: worker/tables.yaml is held to what the core creates and the edge calls, and docs/deploy.md to
+// the code that it tells of.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { createHash, createHmac } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer, request } from "node:http";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { parse } from "yaml";
-import { dynamodb, edge } from "./harness.mjs";
+import { SECRET, dynamodb, edge } from "./harness.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (path) => readFile(root + path, "utf8");
+const guide = await read("docs/deploy.md");
 const template = parse(await read("worker/tables.yaml"), {
   customTags: ["Ref", "GetAtt", "Sub"].map((name) => ({
     tag: `!${name}`,
@@ -228,4 +233,105 @@ test("the stack says what it made", () => {
   const made = Object.values(template.Outputs).map(({ Value }) => Value.Ref ?? Value.GetAtt);
   const wanted = [...tables.map(([logical]) => logical), "Events.StreamArn"];
   assert.deepEqual(made.sort(), [...wanted, "EdgePolicy", "EdgeUser"].sort());
+  for (const output of guide.matchAll(/output `(\w+)`/g))
+    assert.ok(template.Outputs[output[1]], `the guide's output ${output[1]}`);
+});
+
+/** Every variable, and whether it is a secret, as the core reads them. */
+async function variables() {
+  const source = await read("core/src/http/config.rs");
+  const list = source.slice(source.indexOf("pub const VARIABLES"), source.indexOf("];"));
+  const found = [...list.matchAll(/\b(variable|secret)\(\s*"([A-Z_]+)"/g)];
+  assert.ok(found.length > 15, "the core's source is read as it is written");
+  return Object.fromEntries(found.map(([, kind, name]) => [name, kind === "secret"]));
+}
+
+/** A section of the guide, up to the next of its level. */
+function section(title) {
+  const [, found] = guide.split(`\n## ${title}\n`);
+  assert.ok(found, `the guide's section ${title}`);
+  return found.split("\n## ")[0];
+}
+
+test("the guide tells of every variable, and of no other", async () => {
+  const known = await variables();
+  const rows = [...section("Every variable").matchAll(/^\| `(\w+)` \| (\w*) *\|/gm)];
+  const marks = Object.entries(known).map(([name, isSecret]) => [name, isSecret ? "secret" : ""]);
+  assert.deepEqual(
+    rows.map(([, name, mark]) => [name, mark]),
+    marks,
+  );
+  for (const [, name] of guide.matchAll(/wrangler secret put (\w+)/g))
+    assert.equal(known[name], true, `${name} is put as a secret`);
+
+  const settings = await read("worker/wrangler.toml");
+  const vars = settings.slice(settings.indexOf("[vars]"), settings.indexOf("[[durable_objects"));
+  const set = [...vars.matchAll(/^(?:# )?([A-Z_]+) = /gm)].map(([, name]) => name);
+  assert.ok(set.length > 3);
+  for (const name of set) assert.equal(known[name], false, `${name} in wrangler.toml`);
+});
+
+test("what the guide names is there", async () => {
+  const slug = (title) =>
+    title
+      .toLowerCase()
+      .replace(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-");
+  const titles = [...guide.matchAll(/^#+ (.*)$/gm)].map(([, title]) => slug(title));
+  for (const [, link] of guide.matchAll(/\]\(([^)]+)\)/g)) {
+    if (/^https:/.test(link)) continue;
+    const [path, anchor] = link.split("#");
+    if (path) assert.ok(existsSync(`${root}docs/${path}`), link);
+    else assert.ok(titles.includes(anchor), link);
+  }
+  const tool = await read("xtask/src/main.rs");
+  const verbs = [...tool.matchAll(/name: "(\w+)"/g)].map(([, name]) => name);
+  for (const [, verb] of guide.matchAll(/cargo xtask (\w+)/g))
+    assert.ok(verbs.includes(verb), verb);
+  const settings = await read("worker/wrangler.toml");
+  const bindings = [...guide.matchAll(/binding `(\w+)`/g)].map(([, name]) => name);
+  assert.ok(bindings.length > 0);
+  for (const name of bindings) assert.ok(settings.includes(`\nname = "${name}"\n`), name);
+});
+
+/** Runs a block of the guide as it stands there. */
+const shell = (script, env) =>
+  promisify(execFile)("sh", ["-euc", script], { env: { ...process.env, ...env } });
+const blocks = (text) => [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, script]) => script);
+
+test("the guide's token is good, and its first requests are answered as it says", async () => {
+  const mint = blocks(section("Tokens")).find((script) => script.includes("node -e"));
+  const { stdout } = await shell(`${mint}\nprintf %s "$TOKEN"`, { JWT_SECRET: SECRET });
+  const minted = stdout.trim().split("\n").at(-1);
+  const [script] = blocks(section("The first requests"));
+  const answers = await shell(script, { URL: front.url, TOKEN: minted });
+  const statuses = (text) => [...text.matchAll(/HTTP\/[\d.]+ (\d+)/g)].map(([, status]) => status);
+  assert.deepEqual(statuses(answers.stdout), statuses(section("The first requests")));
+  const [, said] = /^\{"events".*$/m.exec(section("The first requests"))[0].split('"state":');
+  const constant = (text) => text.replace(/"updatedAt":"[^"]+"/g, "");
+  assert.ok(constant(answers.stdout).includes(constant(said)), answers.stdout);
+});
+
+test("the guide's costs are what DynamoDB counts", async () => {
+  const [account, key] = ["/aggregates/BankAccount/of-costs", { "idempotency-key": "costs" }];
+  const command = (...fields) => cost(front.client.command("BankAccount", "of-costs", ...fields));
+  const open = { accountHolderId: "ada", currency: "EUR", initialDeposit: 10_000 };
+  const deposit = { amount: 2500, transactionReference: "inv-42" };
+  const measured = {
+    Open: await command("Open", open),
+    Deposit: await command("Deposit", deposit),
+    "Deposit with an `Idempotency-Key`": await command("Deposit", deposit, key),
+    "The same again": await command("Deposit", deposit, key),
+    "The state now": await get(account),
+    "The state at an earlier version": await get(`${account}?version=1`),
+    "A page of events": await get(`${account}/events`),
+  };
+  const rows = [
+    ...section("What a command costs").matchAll(/^\| ([^|]+?) +\| (\d+) +\| (\d+) +\| (\d+) +\|/gm),
+  ];
+  const told = rows.map(([, what, requests, rcu, wcu]) => [
+    what,
+    `requests=${requests} rcu=${rcu} wcu=${wcu}`,
+  ]);
+  assert.deepEqual(told, Object.entries(measured));
 });
