@@ -100,10 +100,23 @@ impl Rebuild {
                         self.replay();
                         return Step::Wait(pause(backoff, self.resent, random));
                     }
-                    // Somebody was quicker.
+                    // Somebody was quicker. A row that never meets its events was not written with them.
                     _ => {
+                        let Options { resends, backoff, .. } = Options::default();
+                        self.resent += 1;
+                        if self.resent > resends {
+                            let id = self.ids.last().map_or("", String::as_str);
+                            let message = format!(
+                                "the row of {id} is at another version than its events: was one of the tables restored?"
+                            );
+                            return Step::Done(Err(Error::Store {
+                                message,
+                                retryable: false,
+                                uncertain: false,
+                            }));
+                        }
                         self.replay();
-                        continue;
+                        return Step::Wait(pause(backoff, self.resent, random));
                     }
                 },
             };
@@ -232,6 +245,20 @@ mod tests {
             _ => None,
         });
         assert_eq!((written.len(), rows, times), (3, Ok(3), 2));
+    }
+
+    #[test]
+    fn a_row_that_never_meets_its_events_ends_it() {
+        let mut store = accounts(2);
+        let (written, rows) = rebuilt(&mut store, |_, request| match request {
+            Request::Rewrite { snapshot, .. } if &*snapshot.meta.id == "a001" => {
+                Some(Reply::one(Ok(Answer::Conflict(None))))
+            }
+            _ => None,
+        });
+        assert_eq!(written, ["a000"]);
+        let Err(Error::Store { message, retryable: false, .. }) = rows else { panic!("{rows:?}") };
+        assert!(message.contains("the row of a001"), "{message}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use rewound_core::{
     error,
     http::{
         auth::{KeyRing, Keys, Policy, Principal, Token},
-        config::{Config, KeySource},
+        config::{Config, KeySource, VARIABLES},
         metrics::Metrics,
         problem::Problem,
     },
@@ -31,8 +31,11 @@ use std::{
 use worker::{Delay, Env, Fetch, Headers, Method, RequestInit, RequestRedirect};
 
 thread_local! {
-    static ISOLATE: RefCell<Option<Rc<Isolate>>> = const { RefCell::new(None) };
+    static ISOLATE: RefCell<Option<(Variables, Rc<Isolate>)>> = const { RefCell::new(None) };
 }
+
+/// What the variables say, in the order of [`VARIABLES`].
+type Variables = Vec<Option<String>>;
 
 /// How long it is taken for known which reducer wrote the rows: another program may begin to.
 const TRUST: Millis = 60_000;
@@ -80,15 +83,23 @@ pub(crate) fn random() -> u128 {
 }
 
 impl Isolate {
-    /// This isolate, set up at its first request.
+    /// This isolate, set up at its first request. A key that is changed comes with new variables, and not always with a
+    /// new isolate.
     ///
     /// # Errors
     /// Everything that is missing or wrong in the variables.
     pub(crate) fn of(env: &Env) -> Result<Rc<Self>, Vec<String>> {
-        if let Some(isolate) = ISOLATE.with_borrow(Clone::clone) {
+        let read = |name| env.var(name).ok().map(|value| value.to_string());
+        let variables: Variables = VARIABLES.iter().map(|variable| read(variable.name)).collect();
+        if let Some((before, isolate)) = ISOLATE.with_borrow(Clone::clone)
+            && before == variables
+        {
             return Ok(isolate);
         }
-        let config = Config::read(&|name| env.var(name).ok().map(|value| value.to_string()))?;
+        let config = Config::read(&|name| {
+            let place = VARIABLES.iter().position(|variable| variable.name == name)?;
+            variables.get(place)?.clone()
+        })?;
         let mut ring = KeyRing::default();
         if let KeySource::Fixed(keys) = &config.keys {
             ring.fetched(Some(keys.clone()), clock());
@@ -103,7 +114,7 @@ impl Isolate {
             correction: Cell::new(0),
             config,
         });
-        ISOLATE.set(Some(Rc::clone(&isolate)));
+        ISOLATE.set(Some((variables, Rc::clone(&isolate))));
         Ok(isolate)
     }
 
