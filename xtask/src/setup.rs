@@ -104,6 +104,21 @@ pub(crate) fn peer() -> Result<()> {
     npm(&root().join("xtask/dynamodb/peer")).map(drop)
 }
 
+/// The second emulator of DynamoDB, in Python.
+pub(crate) fn moto() -> Result<PathBuf> {
+    const VERSION: &str = "5.2.5";
+    let home = cache()?.join(format!("moto-{VERSION}"));
+    let program = home.join("bin/moto_server");
+    // pip writes programs last, so an interrupted install counts as none.
+    if !program.exists() {
+        const HELP: &str = "Install Python 3.9 or newer with venv, and run this again.";
+        run(command("python3 -m venv").arg(&home), HELP)?;
+        let package = format!("moto[server,dynamodb]=={VERSION}");
+        run(Command::new(home.join("bin/pip")).args(["install", "--quiet", &package]), HELP)?;
+    }
+    Ok(program)
+}
+
 /// Where the npm packages of a folder are, installed first if need be.
 pub(crate) fn npm(folder: &Path) -> Result<PathBuf> {
     const HELP: &str = "Install Node 20 or newer, with npm, and run this again.";

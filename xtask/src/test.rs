@@ -43,6 +43,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "Lints, WebAssembly", parts: &[Core, Pkg, Worker, Web], run: wasm_lints },
     Stage { name: "Documentation", parts: &[Core, Pkg, Worker, Web], run: documentation },
     Stage { name: "Tests of core, on DynamoDB, and of this tool", parts: &[Core], run: rust_tests },
+    Stage { name: "A second DynamoDB (--full)", parts: &[Core, Worker], run: second_emulator },
     Stage { name: "The replay with WebAssembly's vectors", parts: &[Core], run: vector_tests },
     Stage { name: "npm package", parts: &[Pkg], run: |_| pkg::build(&setup::wasm()?) },
     Stage { name: "Tests of the npm package", parts: &[Pkg], run: package_tests },
@@ -197,6 +198,19 @@ fn rust_tests(run: &mut Run) -> Result<()> {
     setup::peer()?;
     run.tests(
         &mut command(&format!("cargo test --locked --no-fail-fast {NATIVE}")),
+        "The failed tests are named above.",
+    )
+}
+
+/// In the long form alone: it takes Python, and half a minute.
+fn second_emulator(run: &mut Run) -> Result<()> {
+    if !run.full {
+        eprintln!("Left out: `--full` runs it.");
+        return Ok(());
+    }
+    run.tests(
+        command("cargo test --locked -p rewound-dynamodb --test second -- --ignored")
+            .env("REWOUND_MOTO", setup::moto()?),
         "The failed tests are named above.",
     )
 }
