@@ -22,9 +22,9 @@
 use crate::{
     aggregate::Meta,
     domain::{Domain, Instance, Snapshot},
-    error::{Error, Result},
+    error::{Error, Problem, Result},
     event::Event,
-    run::{Options, Step, again, begin, caught_up, pause, unasked},
+    run::{Options, Step, again, begin, caught_up, goes_on, pause, unasked},
     store::{Answer, Cost, PAGE, Page, Reply, Request},
     time::Millis,
 };
@@ -78,9 +78,13 @@ pub enum Question {
 pub enum Moment {
     /// Right after the event of that version, 1-based.
     Version(u64),
-    /// At that time, in milliseconds since the epoch: after the events up to the first that is younger.
+    /// At that time, in milliseconds since the epoch: after the last event that is not younger.
     Time(Millis),
 }
+
+/// How far two events of one stream can be in the wrong order by their times, in milliseconds. AWS refuses whoever's clock
+/// is more than 15 minutes off (<https://docs.aws.amazon.com/IAM/latest/UserGuide/signing-elements.html>), to either side.
+const DISORDER: Millis = 30 * 60 * 1_000;
 
 impl Moment {
     /// Whether an event has happened by then.
@@ -88,6 +92,14 @@ impl Moment {
         match self {
             Moment::Version(last) => version <= last,
             Moment::Time(last) => time.is_some_and(|time| time <= last),
+        }
+    }
+
+    /// Whether no event behind this one has happened by then.
+    fn is_past(self, event: &Event) -> bool {
+        match self {
+            Moment::Version(last) => event.version() >= last,
+            Moment::Time(last) => event.time() > last.saturating_add(DISORDER),
         }
     }
 }
@@ -109,6 +121,8 @@ pub struct Reading {
     question: Question,
     /// An aggregate that is behind this version, and where its next page of events begins.
     behind: Option<(Box<dyn Instance>, u64, Option<String>)>,
+    /// The aggregate at the moment that is asked for, as far as is known.
+    at: Option<Box<dyn Instance>>,
     resent: u32,
     cost: Cost,
 }
@@ -116,7 +130,7 @@ pub struct Reading {
 impl Reading {
     /// A read that has asked for nothing yet.
     pub fn new(question: Question) -> Self {
-        Self { question, behind: None, resent: 0, cost: Cost::default() }
+        Self { question, behind: None, at: None, resent: 0, cost: Cost::default() }
     }
 
     /// What the read has cost so far.
@@ -169,7 +183,8 @@ impl Reading {
                 aggregate: aggregate.clone(),
                 id: id.clone(),
                 after: *after,
-                cursor: cursor.clone(),
+                // Without one, a store would look for a single event from the end.
+                cursor: Some(cursor.clone().unwrap_or_default()),
                 limit: *limit,
             },
             (Question::List { aggregate, cursor, limit }, _) => {
@@ -215,30 +230,62 @@ impl Reading {
                 newest
             }
             (Question::StateAt { at, .. }, Some((instance, version, _)), Answer::Events(page)) => {
-                let happened =
-                    page.items.iter().take_while(|event| at.holds(event.version(), Some(event.time())));
-                let happened: Vec<Event> = happened.cloned().collect();
-                let last = happened.last().map(|event| Moment::Version(event.version()));
-                if happened.len() < page.items.len() || last == Some(*at) {
-                    instance.apply_all(&happened)?
-                } else {
-                    let (instance, whole) = caught_up(instance, version, &page)?;
-                    if !whole {
+                let at = *at;
+                let held = page.items.iter().rposition(|event| at.holds(event.version(), Some(event.time())));
+                let (held, rest) =
+                    page.items.split_at_checked(held.map_or(0, |last| last + 1)).unwrap_or_default();
+                let instance = instance.apply_all(held)?;
+                if !held.is_empty() {
+                    self.at = Some(instance.fork());
+                }
+                if !page.items.iter().any(|event| at.is_past(event)) {
+                    // An older event may stand behind younger ones.
+                    let before = instance.version() - held.len() as u64;
+                    let instance = instance.apply_all(rest)?;
+                    if goes_on(instance.as_ref(), before, version, &page)? {
                         self.behind = Some((instance, version, page.next));
                         return Ok(None);
                     }
-                    instance
                 }
+                self.at.take().ok_or_else(|| self.missing())?
             }
-            (Question::Events { .. }, _, Answer::Events(page)) => return Ok(Some(Found::Events(page))),
+            (Question::Events { after, .. }, _, Answer::Events(page)) => {
+                return whole(page, *after).map(|page| Some(Found::Events(page)));
+            }
             (Question::List { .. }, _, Answer::List(page)) => return Ok(Some(Found::List(page))),
             _ => return Err(unasked()),
         };
-        match (instance.snapshot(), &self.question) {
-            (None, Question::State { domain, id } | Question::StateAt { domain, id, .. }) => {
-                Err(Error::NotFound { aggregate: domain.name().to_owned(), id: id.clone() })
+        instance.snapshot().map(Found::State).ok_or_else(|| self.missing()).map(Some)
+    }
+
+    /// The aggregate that is asked for does not exist.
+    fn missing(&self) -> Error {
+        match &self.question {
+            Question::State { domain, id } | Question::StateAt { domain, id, .. } => {
+                Error::NotFound { aggregate: domain.name().to_owned(), id: id.clone() }
             }
-            (snapshot, _) => Ok(snapshot.map(Found::State)),
+            _ => unasked(),
+        }
+    }
+}
+
+/// The events of a page up to the first that is missing, from where the next page goes on, and ends.
+///
+/// # Errors
+/// The first is missing.
+fn whole(mut page: Page<Event>, after: u64) -> Result<Page<Event>> {
+    let wrong = page.items.iter().zip(after + 1..).position(|(event, version)| event.version() != version);
+    match wrong {
+        None => Ok(page),
+        Some(0) => {
+            let expected = after + 1;
+            let error = page.items.first().map(|event| Problem::Gap { expected }.of(event).into());
+            Err(error.unwrap_or_else(unasked))
+        }
+        Some(place) => {
+            page.items.truncate(place);
+            page.next = page.items.last().map(|event| event.id().to_string());
+            Ok(page)
         }
     }
 }

@@ -474,7 +474,9 @@ impl CommandRun {
         match again(failure, &mut self.resent, self.options.resends) {
             Ok(()) => Phase::Wait(Box::new(phase)),
             Err((message, retryable)) => {
-                Phase::Done(Err(Error::Store { message, retryable, uncertain: self.lost }))
+                // What was recorded under its key took effect, and only its events are missing.
+                let uncertain = self.lost || matches!(phase, Phase::Repeat(..));
+                Phase::Done(Err(Error::Store { message, retryable, uncertain }))
             }
         }
     }
@@ -515,13 +517,24 @@ pub(crate) fn caught_up(
 ) -> Result<(Box<dyn Instance>, bool)> {
     let before = instance.version();
     let instance = instance.apply_all(&page.items)?;
+    let whole = !goes_on(instance.as_ref(), before, version, page)?;
+    Ok((instance, whole))
+}
+
+/// Whether there are events behind the page that led to this instance, which was at the version `before`.
+pub(crate) fn goes_on(
+    instance: &dyn Instance,
+    before: u64,
+    version: u64,
+    page: &Page<Event>,
+) -> Result<bool> {
     let whole = instance.version() >= version && page.next.is_none();
     if !whole && instance.version() == before {
         let id = instance.id();
         let message = format!("the store says version {version} of {id} and holds the events up to {before}");
         return Err(Error::Store { message, retryable: false, uncertain: false });
     }
-    Ok((instance, whole))
+    Ok(!whole)
 }
 
 /// Whether a request is sent again that failed so often; else what to say, and whether it may succeed later.

@@ -386,6 +386,7 @@ fn schemas_name_every_field_with_a_title_and_nothing_reserved() {
         "description",
         "x-unit",
         "x-command",
+        "x-sender",
         "pattern",
     ];
     fn walk(schema: &Value, known: &[&str], path: &str) {

@@ -13,7 +13,7 @@ use crate::{
     gzip::crc32,
     order::sort_by_key,
     raw::Fields,
-    store::{Answer, Commit, Cost, Failure, Loaded, Page, Record, Reply, Request},
+    store::{Answer, Commit, Cost, Failure, Loaded, PAGE, Page, Record, Reply, Request},
     time::{Millis, parse_iso, to_iso},
     value::{Object, below, hex, object},
 };
@@ -46,6 +46,8 @@ pub struct Exchange {
     sent: Option<Call>,
     /// The events found so far.
     found: Vec<Event>,
+    /// Whether they are looked for from the start of the stream, since one was not behind the cursor.
+    from_the_start: bool,
     cost: Cost,
     correction: Option<i64>,
 }
@@ -94,6 +96,18 @@ struct Reason<'a> {
 
 type Found<T> = Result<T, Failure>;
 
+/// What the events found so far make.
+enum Paging {
+    Page(Page<Event>),
+    /// More has to be asked.
+    More,
+    /// All of it has to be asked again, from the start of the stream.
+    Again,
+}
+
+/// After how many calls a request for events ends without one.
+const MOST_CALLS: u32 = 10;
+
 /// What an answer leads to.
 enum Read {
     Answer(Answer),
@@ -106,7 +120,8 @@ impl Exchange {
     pub fn new(layout: &Arc<Layout>, request: Request) -> (Self, Next) {
         let (found, cost) = (Vec::new(), Cost::default());
         let layout = Arc::clone(layout);
-        let mut exchange = Self { layout, request, sent: None, found, cost, correction: None };
+        let mut exchange =
+            Self { layout, request, sent: None, found, from_the_start: false, cost, correction: None };
         let next = match exchange.first() {
             Ok(call) => exchange.send(call),
             Err(failure) => exchange.done(Err(failure)),
@@ -236,12 +251,27 @@ impl Exchange {
             "ReturnConsumedCapacity":"TOTAL"
             $
         }"##;
-        let (forward, limit) = if self.is_backwards() { (false, 10) } else { (true, limit) };
+        let (forward, limit) = match self.is_backwards() {
+            true => (false, 10),
+            // The first that is asked for may lie anywhere.
+            false if self.is_searching() => (true, PAGE),
+            false => (true, limit),
+        };
         let start = start.map_or_else(String::new, |event_id| {
             starting(&key(id, &json(r#","eventId":{"S":$}"#, &[&Quoted(event_id)])))
         });
         let values: [&dyn Display; 5] = [&Quoted(&self.layout.events), &Quoted(id), &forward, &limit, &start];
         Call::new("Query", json(template, &values))
+    }
+
+    /// Whether the place of the first event that is asked for is not known, or was not the right one.
+    fn is_searching(&self) -> bool {
+        match &self.request {
+            Request::Events { after: 1.., cursor, .. } => {
+                self.from_the_start || self.cost.requests > 0 || cursor.as_deref().is_none_or(str::is_empty)
+            }
+            _ => false,
+        }
     }
 
     fn is_backwards(&self) -> bool {
@@ -274,7 +304,7 @@ impl Exchange {
             }
             Request::Commit(_) | Request::Rewrite { .. } => Answer::Committed,
             Request::List { .. } => {
-                let items = body.items.iter().map(|item| meta(&mut plain(item)?, item));
+                let items = body.items.iter().map(|item| meta(&mut plain(item)?));
                 let items = items.collect::<Found<Vec<Meta>>>()?;
                 let next = body.last.and(items.last()).map(|last| last.id.to_string());
                 Answer::List(Page { items, next })
@@ -290,21 +320,22 @@ impl Exchange {
                 }
                 let last = last_event(&body)?;
                 match self.page(after, limit, cursor, last.clone()) {
-                    Some(page) => Answer::Events(page),
-                    None => return Ok(Read::More(self.query(last.as_deref()))),
+                    Paging::Page(page) => Answer::Events(page),
+                    Paging::More => return Ok(Read::More(self.query(last.as_deref()))),
+                    Paging::Again => {
+                        self.from_the_start = true;
+                        self.found.clear();
+                        return Ok(Read::More(self.query(None)));
+                    }
                 }
             }
         }))
     }
 
-    /// The page that the events found so far make; nothing where one between them is still missing.
-    fn page(
-        &mut self,
-        after: u64,
-        limit: usize,
-        cursor: Option<String>,
-        last: Option<String>,
-    ) -> Option<Page<Event>> {
+    /// The page that the events found so far make; more is asked where one between them is still missing. After many
+    /// calls without one that is asked for, the page is empty and says where to go on: one request never walks through
+    /// a whole stream.
+    fn page(&mut self, after: u64, limit: usize, cursor: Option<String>, last: Option<String>) -> Paging {
         self.found.retain(|event| event.version() > after);
         sort_by_key(&mut self.found, Event::version);
         let versions = self.found.iter().map(Event::version);
@@ -312,26 +343,32 @@ impl Exchange {
         if self.is_backwards() {
             let first = self.found.first().filter(|_| whole > 0).cloned();
             if first.is_none() && last.is_some() {
-                return None;
+                return Paging::More;
             }
             // Whether anything comes behind it, the next page tells.
             let next = first.as_ref().map(|event| event.id().to_string());
-            return Some(Page { items: first.into_iter().collect(), next });
+            return Paging::Page(Page { items: first.into_iter().collect(), next });
         }
         // Before the first version that is asked for there may be whole pages of earlier ones.
-        if last.is_some() && (whole < self.found.len() || self.found.is_empty()) {
-            return None;
+        let is_enough = last.is_none() || self.cost.requests >= MOST_CALLS;
+        if !is_enough && (whole < self.found.len() || self.found.is_empty()) {
+            return Paging::More;
+        }
+        // Ids follow versions as a rule. A foreign clock can break it, and the cursor is behind the event then.
+        let has_place = cursor.as_ref().is_some_and(|cursor| !cursor.is_empty());
+        if whole == 0 && !self.found.is_empty() && has_place && !self.from_the_start {
+            return Paging::Again;
         }
         let rest = self.found.split_off(limit.min(self.found.len()));
         let items = std::mem::take(&mut self.found);
         if rest.is_empty() {
-            return Some(Page { items, next: last });
+            return Paging::Page(Page { items, next: last });
         }
         // The next page begins behind the last id before which nothing is left over.
         let first_left = rest.iter().map(Event::id).min();
         let before = items.iter().map(Event::id).filter(|id| Some(*id) < first_left).max();
         let next = before.map(|id| id.to_string()).or(cursor).unwrap_or_default();
-        Some(Page { items, next: Some(next) })
+        Paging::Page(Page { items, next: Some(next) })
     }
 
     /// What an error means.
@@ -378,7 +415,7 @@ impl Exchange {
     /// A row as what it is: the newest snapshot.
     fn loaded(&self, aggregate: &str, item: &str) -> Found<Loaded> {
         let mut state = plain(item)?;
-        let meta = meta(&mut state, item)?;
+        let meta = meta(&mut state)?;
         let fingerprint = self.layout.rows(aggregate).map_or(0, |rows| rows.fingerprint);
         Ok(Loaded { version: meta.version, snapshot: Some(Snapshot { meta, state, fingerprint }) })
     }
@@ -463,18 +500,14 @@ fn plain(item: &str) -> Found<Object> {
     object(&json).map_err(|error| unreadable(&format!("an item cannot be read: {error}")))
 }
 
-/// Takes what every row has out of it.
-fn meta(row: &mut Object, item: &str) -> Found<Meta> {
+/// Takes what every row has out of it. What is wrong with one is said without its values: they are somebody's.
+fn meta(row: &mut Object) -> Found<Meta> {
     let mut take = |name: &str| row.shift_remove(name);
     let (id, version, actor) = (take("aggregateId"), take("version"), take("actorId"));
     let updated_at = take("updatedAt");
     let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(crate::event::Text::from);
-    let wrong = |name: &str, expected: &str| {
-        unreadable(&format!(
-            "{name} of a row is not {expected}: {}",
-            item.chars().take(200).collect::<String>()
-        ))
-    };
+    let wrong =
+        |name: &str, expected: &str| unreadable(&format!("{name} of a row is missing, or is not {expected}"));
     Ok(Meta {
         id: text(id).ok_or_else(|| wrong("aggregateId", "a text"))?,
         version: (version.as_ref().and_then(Value::as_u64).filter(|version| *version > 0))

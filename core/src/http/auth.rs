@@ -67,13 +67,15 @@ pub struct Keys(Vec<Value>);
 /// Public keys that are published somewhere, as far as they were fetched.
 ///
 /// ```
-/// use rewound_core::http::auth::{KeyRing, Token};
+/// use rewound_core::http::auth::{KeyRing, Need, Token};
 /// // {"alg":"RS256","kid":"k1"}, {}, and a signature
 /// let token = Token::read(Some("Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIn0.e30.c2lnbmF0dXJl"))?;
 /// let mut ring = KeyRing::default();
-/// assert!(ring.is_to_be_fetched(&token, 1_000));
-/// ring.fetched(None, 1_000); // nobody answered: not at once again
-/// assert!(!ring.is_to_be_fetched(&token, 2_000));
+/// assert_eq!(ring.need(&token, 1_000), Need::Fetch);
+/// assert_eq!(ring.need(&token, 1_001), Need::Wait); // somebody fetches them already
+/// ring.fetched(None, 1_500);
+/// assert_eq!(ring.need(&token, 1_600), Need::Nothing);
+/// assert_eq!(ring.check(&token, &Default::default(), 1_600).unwrap_err().status, 503);
 /// # Ok::<_, rewound_core::http::problem::Problem>(())
 /// ```
 #[derive(Debug, Clone, Default)]
@@ -82,36 +84,74 @@ pub struct KeyRing {
     /// When they came, and when they were asked for last.
     came: Option<Millis>,
     asked: Option<Millis>,
+    /// Whether what was asked for last has not come yet, and whether it failed.
+    is_on_its_way: bool,
+    has_failed: bool,
 }
 
-/// How long published keys are taken for new, in milliseconds.
+/// What has to be done before a token is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing.
+    Nothing,
+    /// Fetch the keys, and say what [came of it](KeyRing::fetched).
+    Fetch,
+    /// Somebody else fetches them: look again in a moment.
+    Wait,
+}
+
+/// How long published keys are taken for new, in milliseconds, and how long for good where no new ones can be had.
 const FRESH: Millis = 10 * 60 * 1_000;
+const GOOD: Millis = 24 * 60 * 60 * 1_000;
 /// How long it takes at the least until they are asked for again: nobody can make us ask for ever, by naming keys that
-/// there are not.
+/// there are not. Sooner where nobody answered.
 const PATIENCE: Millis = 30 * 1_000;
+const IMPATIENCE: Millis = 2 * 1_000;
+/// Whoever fetched them for so long has gone.
+const ON_ITS_WAY: Millis = 10 * 1_000;
 
 impl KeyRing {
-    /// Whether the keys are to be fetched before this token is looked at: they are old, or it names one that is not
-    /// among them.
-    pub fn is_to_be_fetched(&self, token: &Token, now: Millis) -> bool {
+    /// What has to be done before this token is looked at: the keys are old, or it names one that is not among them.
+    pub fn need(&mut self, token: &Token, now: Millis) -> Need {
         let within = |time: Option<Millis>, span| time.is_some_and(|time| now.saturating_sub(time) < span);
-        let wanted = token.is_unknown_to(&self.keys)
-            || token.algorithm != Algorithm::Hs256 && !within(self.came, FRESH);
-        wanted && !within(self.asked, PATIENCE)
+        let is_unknown = token.is_unknown_to(&self.keys);
+        if token.algorithm == Algorithm::Hs256 || !is_unknown && within(self.came, FRESH) {
+            return Need::Nothing;
+        }
+        if self.is_on_its_way && within(self.asked, ON_ITS_WAY) {
+            return if is_unknown { Need::Wait } else { Need::Nothing };
+        }
+        let patience = if self.has_failed { IMPATIENCE } else { PATIENCE };
+        if within(self.asked, patience) {
+            return Need::Nothing;
+        }
+        (self.asked, self.is_on_its_way) = (Some(now), true);
+        Need::Fetch
     }
 
-    /// What came of it. Where it failed, the keys that were good before stay so.
+    /// What came of fetching them. Where it failed, the keys that were good before stay so for a day.
     pub fn fetched(&mut self, keys: Option<Keys>, now: Millis) {
-        self.asked = Some(now);
+        (self.is_on_its_way, self.has_failed) = (false, keys.is_none());
         if let Some(keys) = keys {
-            self.keys = keys;
-            self.came = Some(now);
+            (self.keys, self.came) = (keys, Some(now));
+        } else if self.came.is_some_and(|came| now.saturating_sub(came) >= GOOD) {
+            (self.keys, self.came) = (Keys::default(), None);
         }
     }
 
-    /// The keys.
-    pub fn keys(&self) -> &Keys {
-        &self.keys
+    /// The check that a token's signature has to pass. The key decides with which algorithm it is used, and the token
+    /// only names it: a public key is never a secret.
+    ///
+    /// # Errors
+    /// 401: there is no key for it. 503: the keys could not be fetched, and there may be one.
+    pub fn check(&self, token: &Token, policy: &Policy, now: Millis) -> Result<Check, Problem> {
+        if self.has_failed && token.is_unknown_to(&self.keys) {
+            let wait = IMPATIENCE.saturating_sub(now.saturating_sub(self.asked.unwrap_or(now)));
+            let detail = "The keys of whoever issues tokens cannot be fetched. Try again later.";
+            return Err(Problem::new(503, "keys-unavailable", detail)
+                .header("retry-after", wait.div_ceil(1_000).max(1).to_string()));
+        }
+        token.check(policy, &self.keys)
     }
 }
 
@@ -142,6 +182,9 @@ pub struct Scope<'a> {
     pub to: &'a str,
 }
 
+/// What [`Scope::of`] is for an edge's own numbers: they are no aggregate.
+pub(super) const METRICS: &str = "metrics";
+
 /// How far the clock of whoever made the token may be off, in seconds.
 const LEEWAY: f64 = 30.0;
 /// The most bytes of a token.
@@ -167,7 +210,7 @@ impl Token {
     pub fn read(authorization: Option<&str>) -> Result<Self, Problem> {
         let missing = || {
             Problem::new(401, "no-token", "Send a token: `Authorization: Bearer …`.")
-                .header("www-authenticate", "Bearer")
+                .header("www-authenticate", r#"Bearer realm="rewound""#)
         };
         let (scheme, token) = authorization.and_then(|value| value.split_once(' ')).ok_or_else(missing)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
@@ -209,12 +252,7 @@ impl Token {
         self.algorithm != Algorithm::Hs256 && keys.fitting(self.algorithm, self.kid.as_deref()).is_none()
     }
 
-    /// The check that the signature has to pass. The key decides with which algorithm it is used, and the token only
-    /// names it: a public key is never a secret.
-    ///
-    /// # Errors
-    /// 401: there is no key for it.
-    pub fn check(&self, policy: &Policy, keys: &Keys) -> Result<Check, Problem> {
+    fn check(&self, policy: &Policy, keys: &Keys) -> Result<Check, Problem> {
         let key = match self.algorithm {
             Algorithm::Hs256 => policy.secret.as_ref().map(|secret| Key::Secret(secret.clone().into_bytes())),
             algorithm => keys.fitting(algorithm, self.kid.as_deref()).map(Key::Public),
@@ -329,9 +367,10 @@ impl Principal {
     /// 403, with the scope that is missing.
     pub fn may(&self, Scope { of, to }: Scope<'_>) -> Result<(), Problem> {
         let grants = |scope: &String| {
+            let every = |granted: &str| granted == "*" && of != METRICS;
             scope
                 .split_once(':')
-                .is_some_and(|(granted, what)| what == to && (granted == of || granted == "*"))
+                .is_some_and(|(granted, what)| what == to && (granted == of || every(granted)))
         };
         if self.scopes.iter().any(grants) {
             return Ok(());
@@ -475,15 +514,26 @@ mod tests {
         };
         let (one, other, secret) = (token("ES256", "one"), token("ES256", "other"), token("HS256", "one"));
         let mut ring = KeyRing::default();
-        assert!(ring.is_to_be_fetched(&one, NOW) && !ring.is_to_be_fetched(&secret, NOW));
+        assert_eq!((ring.need(&secret, NOW), ring.need(&one, NOW)), (Need::Nothing, Need::Fetch));
+        // A hundred at once make one request.
+        assert_eq!((ring.need(&one, NOW), ring.need(&other, NOW + 1)), (Need::Wait, Need::Wait));
+        // Who fetched them has gone without a word.
+        assert_eq!(ring.need(&one, NOW + ON_ITS_WAY - 1), Need::Wait);
+        let mut gone = ring.clone();
+        assert_eq!(gone.need(&one, NOW + PATIENCE), Need::Fetch);
         ring.fetched(set("one"), NOW);
-        assert!(!ring.is_to_be_fetched(&one, NOW + FRESH - 1));
-        assert!(ring.is_to_be_fetched(&one, NOW + FRESH));
-        assert!(!ring.is_to_be_fetched(&other, NOW + PATIENCE - 1));
-        assert!(ring.is_to_be_fetched(&other, NOW + PATIENCE));
+        assert_eq!(ring.need(&one, NOW + FRESH - 1), Need::Nothing);
+        assert_eq!(ring.need(&other, NOW + PATIENCE - 1), Need::Nothing);
+        assert_eq!(ring.check(&other, &policy(), NOW).unwrap_err().status, 401);
+        assert_eq!(ring.need(&other, NOW + PATIENCE), Need::Fetch);
+        assert_eq!(ring.need(&one, NOW + PATIENCE), Need::Nothing, "an old key is good while new ones come");
+        // Nobody answered: what is known stays good, and what is not may be.
         ring.fetched(None, NOW + PATIENCE);
-        assert!(one.check(&policy(), ring.keys()).is_ok());
-        assert!(!ring.is_to_be_fetched(&other, NOW + PATIENCE + 1));
+        assert!(ring.check(&one, &policy(), NOW + PATIENCE).is_ok());
+        assert_eq!(ring.check(&other, &policy(), NOW + PATIENCE).unwrap_err().status, 503);
+        assert_eq!(ring.need(&other, NOW + PATIENCE + IMPATIENCE), Need::Fetch);
+        ring.fetched(None, NOW + GOOD);
+        assert_eq!(ring.check(&one, &policy(), NOW + GOOD).unwrap_err().status, 503, "not for ever");
     }
 
     #[test]
@@ -507,6 +557,9 @@ mod tests {
                 );
             }
         }
+        let reader = principal(json!({"scope": "*:read"})).unwrap();
+        assert!(reader.may(Scope { of: "Order", to: "read" }).is_ok());
+        assert!(reader.may(Scope { of: METRICS, to: "read" }).is_err());
         let nothing = principal(json!({"scope": null})).unwrap();
         assert!(nothing.may(Scope { of: "Order", to: "read" }).is_err());
     }

@@ -58,7 +58,10 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable("MAX_BODY_BYTES", "The most bytes of a request's body: 262144."),
     variable("STORE_TIMEOUT_MS", "The milliseconds after which a request to DynamoDB counts as lost: 5000."),
-    variable("CACHED_AGGREGATES", "How many states an isolate remembers: 1000; 0 for none."),
+    variable(
+        "CACHED_AGGREGATES",
+        "How many states an isolate remembers: 1000, and no more than 16 MB of them; 0 for none.",
+    ),
     variable(
         "HOT_AGGREGATES",
         "The aggregates whose commands wait in line in a Durable Object each, by name, such as BankAccount. None where it is not set.",

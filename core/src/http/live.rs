@@ -62,8 +62,6 @@ pub struct Live {
     /// How often the store was asked.
     polls: u32,
     reading: Option<Reading>,
-    /// Whether the events behind the cursor are looked for from the start, since one of them was not there.
-    from_the_start: bool,
     /// Whether it is to wait before the store is asked again.
     is_to_wait: bool,
 }
@@ -75,16 +73,7 @@ const NOTHING: &str = ":\n\n";
 impl Live {
     /// The events of a stream behind a cursor.
     pub fn new(aggregate: String, id: String, cursor: Cursor, limits: Limits) -> Self {
-        Self {
-            aggregate,
-            id,
-            cursor,
-            limits,
-            polls: 0,
-            reading: None,
-            from_the_start: false,
-            is_to_wait: false,
-        }
+        Self { aggregate, id, cursor, limits, polls: 0, reading: None, is_to_wait: false }
     }
 
     /// What is needed next, given the reply to what was asked last. `random` are random bits, new ones each time.
@@ -96,9 +85,7 @@ impl Live {
             Some(reading) => reading,
             None => {
                 self.polls += 1;
-                let place = self.cursor.place.clone().filter(|_| !self.from_the_start);
-                // Without a place the first one alone would be looked for from the end.
-                let cursor = Some(place.unwrap_or_default());
+                let cursor = self.cursor.place.clone();
                 let (aggregate, id) = (self.aggregate.clone(), self.id.clone());
                 Reading::new(Question::Events {
                     aggregate,
@@ -119,23 +106,16 @@ impl Live {
                 Next::Wait(time)
             }
             Step::Done(Ok(Found::Events(page))) => {
-                let first = page.items.first().map_or(self.cursor.after + 1, |event| event.version());
-                if first != self.cursor.after + 1 && !self.from_the_start {
-                    // Ids follow versions as a rule, and a foreign clock can break it.
-                    self.from_the_start = true;
-                    return self.next(None, random);
-                }
-                self.from_the_start = false;
                 let mut text = String::new();
-                for (event, version) in page.items.iter().zip(self.cursor.after + 1..) {
-                    if event.version() != version {
-                        break;
-                    }
-                    let cursor = Cursor::behind(event);
+                for event in &page.items {
+                    self.cursor = Cursor::behind(event);
                     // A line break between two tokens would end the message.
                     let data = event.as_json().replace(['\r', '\n'], " ");
-                    text += &format!("id: {cursor}\ndata: {data}\n\n");
-                    self.cursor = cursor;
+                    text += &format!("id: {}\ndata: {data}\n\n", self.cursor);
+                }
+                if page.items.is_empty() && page.next.is_some() {
+                    // It was looked for so far.
+                    self.cursor.place.clone_from(&page.next);
                 }
                 self.sent(text, page.next.is_some())
             }
@@ -166,7 +146,7 @@ mod tests {
         domains,
         event::Event,
         run::run,
-        store::{Answer, Failure, MemoryStore, Page, Store},
+        store::{Failure, MemoryStore, Store},
     };
     use serde_json::json;
 
@@ -222,34 +202,6 @@ mod tests {
         let Next::Ask(request) = again.next(None, 1) else { panic!() };
         let Next::End(rest) = again.next(Some(store.answer(&request)), 1) else { panic!() };
         assert_eq!(read(&rest), messages[2..]);
-    }
-
-    #[test]
-    fn an_event_whose_id_is_out_of_order_is_found_and_none_is_skipped() {
-        let mut store = MemoryStore::new();
-        (1..=4).for_each(|number| deposit(&mut store, number));
-        let all = Request::Events {
-            aggregate: "BankAccount".into(),
-            id: "a".into(),
-            after: 0,
-            cursor: None,
-            limit: 9,
-        };
-        let Ok(Answer::Events(all)) = store.answer(&all).result else { panic!() };
-        let page = |items: &[Event]| {
-            Some(Reply::one(Ok(Answer::Events(Page { items: items.to_vec(), next: None }))))
-        };
-        let mut follow = live(Cursor::behind(&all.items[1]), 2);
-        let Next::Ask(Request::Events { cursor: Some(place), .. }) = follow.next(None, 1) else { panic!() };
-        assert_eq!(place, all.items[1].id().to_string());
-        // The third is not behind the second's id, the fourth is.
-        let Next::Ask(Request::Events { cursor: Some(place), .. }) = follow.next(page(&all.items[3..]), 1)
-        else {
-            panic!("it looks from the start")
-        };
-        assert_eq!(place, "");
-        let Next::End(sent) = follow.next(page(&all.items[2..]), 1) else { panic!() };
-        assert_eq!(read(&sent).iter().map(|(version, _)| *version).collect::<Vec<_>>(), [3, 4]);
     }
 
     #[test]

@@ -208,10 +208,10 @@ const LONGEST_HEADER: usize = 255;
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Head {
-    /// A header's value.
+    /// A header's value; one that is there and empty says nothing good, so it is not the same as none.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.next().map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
+        found.next().map(|(_, value)| value.trim())
     }
 
     /// The path alone.
@@ -247,7 +247,7 @@ impl Head {
 
     /// Whether the sender takes an answer of that type (RFC 9110, 12.5.1).
     fn accepts(&self, media: &str) -> bool {
-        let Some(accept) = self.header("accept") else { return true };
+        let Some(accept) = self.header("accept").filter(|accept| !accept.is_empty()) else { return true };
         let (kind, _) = media.split_once('/').unwrap_or_default();
         let mut taken = false;
         for range in accept.split(',') {
@@ -312,7 +312,7 @@ impl Route {
             Route::State { domain, .. } | Route::Events { domain, .. } | Route::List { domain } => {
                 Some(Scope { of: domain.name(), to: "read" })
             }
-            Route::Metrics => Some(Scope { of: "metrics", to: "read" }),
+            Route::Metrics => Some(Scope { of: auth::METRICS, to: "read" }),
             Route::OpenApi | Route::Health => None,
         }
     }
@@ -397,7 +397,8 @@ pub fn ask(
         Route::Metrics => "text/plain",
         _ => "application/json",
     };
-    let live = matches!(route, Route::Events { .. }) && head.names("text/event-stream");
+    let live =
+        matches!(route, Route::Events { .. }) && head.method == "GET" && head.names("text/event-stream");
     if !live && !head.accepts(takes) {
         return Err(Problem::new(406, "not-acceptable", format!("The answer is {takes}.")));
     }
@@ -431,7 +432,7 @@ pub fn ask(
             let [after, limit] = head.query(["after", "limit"])?;
             let expected = "expected a version, the `next` of a page, or the id of a server-sent event";
             let read = |place: &str, text: &str| Cursor::read(text).ok_or_else(|| wrong(place, expected));
-            let cursor = match (after, head.header("last-event-id").filter(|_| live)) {
+            let cursor = match (after, head.header("last-event-id").filter(|last| live && !last.is_empty())) {
                 // A client that was cut off asks the same again, and says where it was.
                 (_, Some(last)) => read("/header/last-event-id", last)?,
                 (Some(after), None) => read("/query/after", &after)?,
@@ -488,9 +489,13 @@ fn order(
     let command = Command::new(name, fields)?;
     let text = |name: &str| {
         let Some(value) = head.header(name) else { return Ok(None) };
-        // A key is a structured field in the draft that names it, and is mostly sent without its quotes.
-        let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
-        let good = (1..=LONGEST_HEADER).contains(&value.len())
+        // A key is a structured field in the draft that names it, and is mostly sent without its quotes. Two headers arrive
+        // as one with a comma, which is no key then.
+        let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        let several = quoted.is_none() && value.contains(',');
+        let value = quoted.unwrap_or(value);
+        let good = !several
+            && (1..=LONGEST_HEADER).contains(&value.len())
             && value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         let expected = || wrong(&format!("/header/{name}"), "expected 1 to 255 printable ASCII characters");
         if good { Ok(Some(value.to_owned())) } else { Err(expected()) }
@@ -521,6 +526,7 @@ fn order(
 /// The version in an entity tag such as `"3"`.
 fn version(tag: &str) -> Option<u64> {
     let version = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let version = Some(version).filter(|version| !version.starts_with(['0', '+']))?;
     version.parse().ok().filter(|version| (1..=MAX_SAFE as u64).contains(version))
 }
 
@@ -565,6 +571,7 @@ pub fn found(head: &Head, found: &Found, after: u64) -> Answer {
                 Cursor { after, place: Some(place.clone()).filter(|place| !place.is_empty()) }.to_string()
             });
             Answer::json(200, listed("items", items, &json!({ "next": next })))
+                .with("vary", "Accept".to_owned())
         }
         Found::List(Page { items, next }) => {
             let items: Vec<Value> = items.iter().map(Meta::to_json).collect();

@@ -138,7 +138,8 @@ impl From<Error> for Problem {
                          same Idempotency-Key to find out."
                     }
                     false => {
-                        "The store is too busy, or did not answer. Nothing was written: try again later."
+                        "The store is too busy, or did not answer. This request wrote nothing: send it again later, \
+                         with its Idempotency-Key if it has one."
                     }
                 };
                 let problem =
