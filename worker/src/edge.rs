@@ -1,6 +1,7 @@
 //! A request's way to its answer.
 
 use crate::{
+    host,
     isolate::{Isolate, clock, random, wait},
     line,
 };
@@ -90,10 +91,8 @@ pub(crate) async fn serve(request: Request, env: &Env, place: Place) -> Result<R
     if let Ok(isolate) = &isolate {
         isolate.metrics.borrow_mut().request(trail.route, answer.status, &spent);
     }
-    let headers = Headers::new();
-    for (name, value) in &answer.headers {
-        headers.append(name, value)?;
-    }
+    let headers = host::lines(answer.headers.iter().map(|(name, value)| (*name, value.as_str())));
+    let headers = Headers(host::headers(&headers)?);
     let response = ResponseBuilder::new().with_status(answer.status).with_headers(headers);
     match (live, isolate) {
         (Some(live), Ok(isolate)) => response.from_stream(messages(isolate, *live)),
@@ -109,10 +108,13 @@ fn unconfigured(reasons: &[String]) -> Problem {
 }
 
 fn head(request: &Request) -> Head {
-    let url = request.inner().url();
+    let head = host::head(request.inner());
+    let mut lines = head.split('\n').map(str::to_owned);
+    let (method, url) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
     // What stands behind the origin, as it came.
     let target = url.splitn(4, '/').nth(3).map(|rest| format!("/{rest}")).unwrap_or_default();
-    Head { method: request.method().to_string(), target, headers: request.headers().entries().collect() }
+    let headers = std::iter::from_fn(|| lines.next().zip(lines.next())).collect();
+    Head { method, target, headers }
 }
 
 async fn respond(
@@ -173,12 +175,17 @@ async fn body(mut request: Request, head: &Head, most: usize) -> std::result::Re
     if said.is_some_and(|length| length > most) {
         return Err(too_long());
     }
-    // Without a body there is no stream either.
-    let Ok(mut chunks) = request.stream() else { return Ok(Vec::new()) };
+    let cut_off = || Problem::new(400, "cut-off", "The body ended too early.");
     let read = async {
+        // No more comes than was said.
+        if said.is_some() {
+            return host::body(request.inner()).await.map(|body| body.to_vec()).map_err(|_| cut_off());
+        }
+        // Without a body there is no stream either.
+        let Ok(mut chunks) = request.stream() else { return Ok(Vec::new()) };
         let mut body = Vec::new();
         while let Some(chunk) = chunks.next().await {
-            body.extend(chunk.map_err(|_| Problem::new(400, "cut-off", "The body ended too early."))?);
+            body.extend(chunk.map_err(|_| cut_off())?);
             if body.len() > most {
                 return Err(too_long());
             }

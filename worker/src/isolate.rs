@@ -1,7 +1,8 @@
 //! What an isolate keeps between requests, and how it calls DynamoDB. An isolate may end at any time: nothing here is
 //! more than a shortcut.
 
-use crate::crypto;
+use crate::{crypto, host};
+use js_sys::Uint8Array;
 use rewound_core::{
     cache::Cache,
     domain::Domain,
@@ -28,7 +29,8 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use worker::{Delay, Env, Fetch, Headers, Method, RequestInit, RequestRedirect};
+use wasm_bindgen::JsCast;
+use worker::{Delay, Env};
 
 thread_local! {
     static ISOLATE: RefCell<Option<Rc<Isolate>>> = const { RefCell::new(None) };
@@ -223,22 +225,18 @@ impl Isolate {
     /// Makes a call, signed with that time; nothing where no answer came.
     async fn send(&self, call: &Call, signed: Millis) -> Option<Received> {
         let Config { credentials, region, endpoint, timeout, .. } = &self.config;
-        let headers = Headers::new();
-        let host = self.config.host();
-        for (name, value) in sign(credentials, region, host, &call.target, call.body.as_bytes(), signed) {
-            headers.set(name, &value).ok()?;
-        }
-        let mut how = RequestInit::new();
-        how.with_method(Method::Post)
-            .with_headers(headers)
-            .with_body(Some(call.body.as_str().into()))
-            .with_redirect(RequestRedirect::Manual);
-        let request = worker::Request::new_with_init(endpoint, &how).ok()?;
-        let signal = web_sys::AbortSignal::timeout_with_u32(*timeout).into();
-        let mut response = Fetch::Request(request).send_with_signal(&signal).await.ok()?;
-        let header = |name| response.headers().get(name).ok().flatten();
-        let (date, crc32) = (header("date"), header("x-amz-crc32"));
-        Some(Received { status: response.status_code(), date, crc32, body: response.bytes().await.ok()? })
+        let headers =
+            sign(credentials, region, self.config.host(), &call.target, call.body.as_bytes(), signed);
+        let headers = host::lines(headers.iter().map(|(name, value)| (*name, value.as_str())));
+        let answer = host::call(endpoint, &headers, &call.body, *timeout).await.ok()?;
+        let [status, date, crc32, body] = [0, 1, 2, 3].map(|at| answer.get(at));
+        let body = body.unchecked_into::<Uint8Array>().to_vec();
+        Some(Received {
+            status: status.as_f64()? as u16,
+            date: date.as_string(),
+            crc32: crc32.as_string(),
+            body,
+        })
     }
 }
 
