@@ -14,7 +14,7 @@ use rewound_core::{
     },
     error,
     http::{
-        auth::{KeyRing, Keys, Policy, Principal, Token},
+        auth::{Check, KeyRing, Keys, Policy, Principal, Token},
         config::{Config, KeySource},
         metrics::Metrics,
         problem::Problem,
@@ -25,6 +25,7 @@ use rewound_core::{
 };
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -39,6 +40,9 @@ thread_local! {
 /// How long it is taken for known which reducer wrote the rows: another program may begin to.
 const TRUST: Millis = 60_000;
 
+/// How many signatures are known to be good without asking again.
+const PASSED: usize = 100;
+
 pub(crate) struct Isolate {
     pub(crate) config: Config,
     pub(crate) cache: RefCell<Cache>,
@@ -49,6 +53,8 @@ pub(crate) struct Isolate {
     /// When it was asked who wrote the rows of a kind, and whether as one who writes.
     asked: RefCell<Vec<(String, bool, Millis)>>,
     ring: RefCell<KeyRing>,
+    /// The checks of signatures that passed last, by their digests, the latest first.
+    passed: RefCell<VecDeque<[u8; 32]>>,
     /// The milliseconds by which the clock was found to be off.
     correction: Cell<i64>,
 }
@@ -102,6 +108,7 @@ impl Isolate {
             layout: RefCell::new(config.layout.clone().into()),
             asked: RefCell::default(),
             ring: RefCell::new(ring),
+            passed: RefCell::default(),
             correction: Cell::new(0),
             config,
         });
@@ -121,10 +128,25 @@ impl Isolate {
         }
         let known: Keys = self.ring.borrow().keys().clone();
         let check = token.check(policy, &known)?;
-        if !crypto::is_good(&check).await {
+        if !self.is_good(&check).await {
             return Err(Policy::forged());
         }
         token.principal(policy, clock())
+    }
+
+    /// Whether a signature passes its check. Most tokens come many times: what passed a while ago is not asked again.
+    async fn is_good(&self, check: &Check) -> bool {
+        let digest = check.digest();
+        if self.passed.borrow().contains(&digest) {
+            return true;
+        }
+        let is_good = crypto::is_good(check).await;
+        if is_good {
+            let mut passed = self.passed.borrow_mut();
+            passed.truncate(PASSED - 1);
+            passed.push_front(digest);
+        }
+        is_good
     }
 
     /// The clock as DynamoDB has it.
