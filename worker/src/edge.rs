@@ -1,15 +1,18 @@
 //! A request's way to its answer.
 
 use crate::{
+    host,
     isolate::{Isolate, clock, random, wait},
     line,
 };
 use futures_util::{
     StreamExt,
     future::{Either, select},
+    lock::Mutex,
     pin_mut, stream,
 };
 use rewound_core::{
+    error::Error,
     http::{
         Answer, Ask, Head, Order, Route, Spent, ask, commanded, finished, found,
         live::{Live, Next},
@@ -27,12 +30,12 @@ use std::rc::Rc;
 use worker::{Env, Headers, Request, Response, ResponseBuilder, Result, console_log};
 
 /// Where a request is handled.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Place {
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
     /// Where it arrived.
     Front,
-    /// In the line before its aggregate.
-    Line,
+    /// In the line before its aggregate, where one command at a time has its turn.
+    Line(&'a Mutex<()>),
 }
 
 /// The milliseconds in which a body has to be there.
@@ -56,7 +59,7 @@ struct Trail {
     cause: Option<Box<str>>,
 }
 
-pub(crate) async fn serve(request: Request, env: &Env, place: Place) -> Result<Response> {
+pub(crate) async fn serve(request: Request, env: &Env, place: Place<'_>) -> Result<Response> {
     let begun = clock();
     let head = head(&request);
     let correlation = match head.header("x-correlation-id") {
@@ -90,10 +93,8 @@ pub(crate) async fn serve(request: Request, env: &Env, place: Place) -> Result<R
     if let Ok(isolate) = &isolate {
         isolate.metrics.borrow_mut().request(trail.route, answer.status, &spent);
     }
-    let headers = Headers::new();
-    for (name, value) in &answer.headers {
-        headers.append(name, value)?;
-    }
+    let headers = host::lines(answer.headers.iter().map(|(name, value)| (*name, value.as_str())));
+    let headers = Headers(host::headers(&headers)?);
     let response = ResponseBuilder::new().with_status(answer.status).with_headers(headers);
     match (live, isolate) {
         (Some(live), Ok(isolate)) => response.from_stream(messages(isolate, *live)),
@@ -109,10 +110,13 @@ fn unconfigured(reasons: &[String]) -> Problem {
 }
 
 fn head(request: &Request) -> Head {
-    let url = request.inner().url();
+    let head = host::head(request.inner());
+    let mut lines = head.split('\n').map(str::to_owned);
+    let (method, url) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
     // What stands behind the origin, as it came.
     let target = url.splitn(4, '/').nth(3).map(|rest| format!("/{rest}")).unwrap_or_default();
-    Head { method: request.method().to_string(), target, headers: request.headers().entries().collect() }
+    let headers = std::iter::from_fn(|| lines.next().zip(lines.next())).collect();
+    Head { method, target, headers }
 }
 
 async fn respond(
@@ -120,7 +124,7 @@ async fn respond(
     request: Request,
     env: &Env,
     head: &Head,
-    place: Place,
+    place: Place<'_>,
     correlation: &str,
     trail: &mut Trail,
 ) -> std::result::Result<Outcome, Problem> {
@@ -158,7 +162,14 @@ async fn respond(
     };
     let actor = principal.map(|principal| principal.actor).unwrap_or_default();
     Ok(match ask(route, head, &body, &actor, correlation, isolate.config.live)? {
-        Ask::Command(order) => Outcome::Answer(command(isolate, *order, trail).await?),
+        Ask::Command(order) => {
+            // Not before: who sends a body slowly keeps nobody waiting.
+            let _turn = match place {
+                Place::Line(turn) => Some(turn.lock().await),
+                Place::Front => None,
+            };
+            Outcome::Answer(command(isolate, *order, trail).await?)
+        }
         Ask::Read(question) => Outcome::Answer(read(isolate, head, question, trail).await?),
         Ask::Live(live) => Outcome::Live(live),
         Ask::Say(answer) => Outcome::Answer(answer),
@@ -173,12 +184,17 @@ async fn body(mut request: Request, head: &Head, most: usize) -> std::result::Re
     if said.is_some_and(|length| length > most) {
         return Err(too_long());
     }
-    // Without a body there is no stream either.
-    let Ok(mut chunks) = request.stream() else { return Ok(Vec::new()) };
+    let cut_off = || Problem::new(400, "cut-off", "The body ended too early.");
     let read = async {
+        // No more comes than was said.
+        if said.is_some() {
+            return host::body(request.inner()).await.map(|body| body.to_vec()).map_err(|_| cut_off());
+        }
+        // Without a body there is no stream either.
+        let Ok(mut chunks) = request.stream() else { return Ok(Vec::new()) };
         let mut body = Vec::new();
         while let Some(chunk) = chunks.next().await {
-            body.extend(chunk.map_err(|_| Problem::new(400, "cut-off", "The body ended too early."))?);
+            body.extend(chunk.map_err(|_| cut_off())?);
             if body.len() > most {
                 return Err(too_long());
             }
@@ -202,6 +218,8 @@ async fn command(isolate: &Isolate, order: Order, trail: &mut Trail) -> std::res
     trail.cost = run.cost();
     match result.as_ref().map(|done| done.snapshot.clone()) {
         Ok(Some(snapshot)) => isolate.cache.borrow_mut().put(domain.name(), snapshot),
+        // What is known of the aggregate is as good as before.
+        Err(Error::Invalid(_) | Error::UnknownCommand { .. } | Error::Rejected(_)) => {}
         _ => isolate.cache.borrow_mut().forget(domain.name(), &id),
     }
     let count = |outcome: &str, events| {

@@ -1,7 +1,8 @@
 //! What an isolate keeps between requests, and how it calls DynamoDB. An isolate may end at any time: nothing here is
 //! more than a shortcut.
 
-use crate::crypto;
+use crate::{crypto, host};
+use js_sys::Uint8Array;
 use rewound_core::{
     cache::Cache,
     domain::Domain,
@@ -13,7 +14,7 @@ use rewound_core::{
     },
     error,
     http::{
-        auth::{KeyRing, Keys, Policy, Principal, Token},
+        auth::{Check, KeyRing, Need, Policy, Principal, Token},
         config::{Config, KeySource, VARIABLES},
         metrics::Metrics,
         problem::Problem,
@@ -22,23 +23,27 @@ use rewound_core::{
     store::{Reply, Request},
     time::Millis,
 };
+use serde_json::Value;
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
-use worker::{Delay, Env, Fetch, Headers, Method, RequestInit, RequestRedirect};
+use wasm_bindgen::JsCast;
+use worker::{Delay, Env};
 
 thread_local! {
-    static ISOLATE: RefCell<Option<(Variables, Rc<Isolate>)>> = const { RefCell::new(None) };
+    /// With the variables that it was set up with.
+    static ISOLATE: RefCell<Option<(String, Rc<Isolate>)>> = const { RefCell::new(None) };
 }
-
-/// What the variables say, in the order of [`VARIABLES`].
-type Variables = Vec<Option<String>>;
 
 /// How long it is taken for known which reducer wrote the rows: another program may begin to.
 const TRUST: Millis = 60_000;
+
+/// How many signatures are known to be good without asking again.
+const PASSED: usize = 100;
 
 pub(crate) struct Isolate {
     pub(crate) config: Config,
@@ -50,6 +55,8 @@ pub(crate) struct Isolate {
     /// When it was asked who wrote the rows of a kind, and whether as one who writes.
     asked: RefCell<Vec<(String, bool, Millis)>>,
     ring: RefCell<KeyRing>,
+    /// The checks of signatures that passed last, by their digests, the latest first.
+    passed: RefCell<VecDeque<[u8; 32]>>,
     /// The milliseconds by which the clock was found to be off.
     correction: Cell<i64>,
 }
@@ -89,16 +96,17 @@ impl Isolate {
     /// # Errors
     /// Everything that is missing or wrong in the variables.
     pub(crate) fn of(env: &Env) -> Result<Rc<Self>, Vec<String>> {
-        let read = |name| env.var(name).ok().map(|value| value.to_string());
-        let variables: Variables = VARIABLES.iter().map(|variable| read(variable.name)).collect();
+        let names: Vec<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
+        let variables = host::variables(env, &names.join(" "));
         if let Some((before, isolate)) = ISOLATE.with_borrow(Clone::clone)
             && before == variables
         {
             return Ok(isolate);
         }
+        let values: Value = serde_json::from_str(&variables).unwrap_or_default();
         let config = Config::read(&|name| {
-            let place = VARIABLES.iter().position(|variable| variable.name == name)?;
-            variables.get(place)?.clone()
+            let place = names.iter().position(|known| *known == name)?;
+            values.get(place)?.as_str().map(str::to_owned)
         })?;
         let mut ring = KeyRing::default();
         if let KeySource::Fixed(keys) = &config.keys {
@@ -111,6 +119,7 @@ impl Isolate {
             layout: RefCell::new(config.layout.clone().into()),
             asked: RefCell::default(),
             ring: RefCell::new(ring),
+            passed: RefCell::default(),
             correction: Cell::new(0),
             config,
         });
@@ -121,19 +130,44 @@ impl Isolate {
     /// Who sends a token.
     pub(crate) async fn principal(&self, authorization: Option<&str>) -> Result<Principal, Problem> {
         let token = Token::read(authorization)?;
-        let Config { keys, policy, timeout, .. } = &self.config;
-        if let KeySource::Address(address) = keys
-            && self.ring.borrow().is_to_be_fetched(&token, clock())
-        {
-            let found = crypto::published(address, *timeout).await;
-            self.ring.borrow_mut().fetched(found, clock());
-        }
-        let known: Keys = self.ring.borrow().keys().clone();
-        let check = token.check(policy, &known)?;
-        if !crypto::is_good(&check).await {
+        let Config { policy, .. } = &self.config;
+        self.keys_for(&token).await;
+        let check = self.ring.borrow().check(&token, policy, clock())?;
+        if !self.is_good(&check).await {
             return Err(Policy::forged());
         }
         token.principal(policy, clock())
+    }
+
+    /// Whether a signature passes its check. Most tokens come many times: what passed a while ago is not asked again.
+    async fn is_good(&self, check: &Check) -> bool {
+        let digest = check.digest();
+        if self.passed.borrow().contains(&digest) {
+            return true;
+        }
+        let is_good = crypto::is_good(check).await;
+        if is_good {
+            let mut passed = self.passed.borrow_mut();
+            passed.truncate(PASSED - 1);
+            passed.push_front(digest);
+        }
+        is_good
+    }
+
+    /// Fetches published keys, where that is to be done before this token is looked at.
+    async fn keys_for(&self, token: &Token) {
+        let KeySource::Address(address) = &self.config.keys else { return };
+        loop {
+            let need = self.ring.borrow_mut().need(token, clock());
+            match need {
+                Need::Nothing => return,
+                Need::Wait => wait(20).await,
+                Need::Fetch => {
+                    let found = crypto::published(address, self.config.timeout).await;
+                    self.ring.borrow_mut().fetched(found, clock());
+                }
+            }
+        }
     }
 
     /// The clock as DynamoDB has it.
@@ -234,22 +268,18 @@ impl Isolate {
     /// Makes a call, signed with that time; nothing where no answer came.
     async fn send(&self, call: &Call, signed: Millis) -> Option<Received> {
         let Config { credentials, region, endpoint, timeout, .. } = &self.config;
-        let headers = Headers::new();
-        let host = self.config.host();
-        for (name, value) in sign(credentials, region, host, &call.target, call.body.as_bytes(), signed) {
-            headers.set(name, &value).ok()?;
-        }
-        let mut how = RequestInit::new();
-        how.with_method(Method::Post)
-            .with_headers(headers)
-            .with_body(Some(call.body.as_str().into()))
-            .with_redirect(RequestRedirect::Manual);
-        let request = worker::Request::new_with_init(endpoint, &how).ok()?;
-        let signal = web_sys::AbortSignal::timeout_with_u32(*timeout).into();
-        let mut response = Fetch::Request(request).send_with_signal(&signal).await.ok()?;
-        let header = |name| response.headers().get(name).ok().flatten();
-        let (date, crc32) = (header("date"), header("x-amz-crc32"));
-        Some(Received { status: response.status_code(), date, crc32, body: response.bytes().await.ok()? })
+        let headers =
+            sign(credentials, region, self.config.host(), &call.target, call.body.as_bytes(), signed);
+        let headers = host::lines(headers.iter().map(|(name, value)| (*name, value.as_str())));
+        let answer = host::call(endpoint, &headers, &call.body, *timeout).await.ok()?;
+        let [status, date, crc32, body] = [0, 1, 2, 3].map(|at| answer.get(at));
+        let body = body.unchecked_into::<Uint8Array>().to_vec();
+        Some(Received {
+            status: status.as_f64()? as u16,
+            date: date.as_string(),
+            crc32: crc32.as_string(),
+            body,
+        })
     }
 }
 

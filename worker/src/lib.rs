@@ -8,10 +8,12 @@
 //! | `edge` | a request's way from the runtime to its answer |
 //! | `isolate` | what is kept between requests, and the calls to DynamoDB |
 //! | `crypto` | the check of a token's signature, and published keys |
+//! | `host` | what would be many steps between Rust and JavaScript, in one each |
 //! | `line` | commands to a hot aggregate, one behind the other |
 
 mod crypto;
 mod edge;
+mod host;
 mod isolate;
 mod line;
 

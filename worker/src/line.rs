@@ -22,8 +22,7 @@ impl DurableObject for Line {
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        let _turn = self.turn.lock().await;
-        edge::serve(request, &self.env, Place::Line).await
+        edge::serve(request, &self.env, Place::Line(&self.turn)).await
     }
 }
 

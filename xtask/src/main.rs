@@ -48,7 +48,7 @@ const VERBS: &[Verb] = &[
     },
     Verb {
         name: "bench",
-        flags: "",
+        flags: "[--only core|web|edge]",
         about: "the benchmarks: a table, and target/bench.json",
         run: bench::run,
     },
@@ -130,7 +130,9 @@ mod tests {
 
     #[test]
     fn parts_that_do_not_exist_are_refused() {
-        let error = call(&["test", "--only", "nonsense"]).unwrap_err().to_string();
-        assert!(error.contains("nonsense"), "{error}");
+        for verb in ["test", "bench"] {
+            let error = call(&[verb, "--only", "nonsense"]).unwrap_err().to_string();
+            assert!(error.contains("nonsense"), "{error}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask worker` and `cargo xtask edge`: the edge, ready to be deployed, and running on this machine.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -99,13 +99,28 @@ fn bundle(tools: &Tools, features: &str, name: &str) -> Result<PathBuf> {
         tools.command("wasm-opt -Oz --enable-exception-handling").arg(&module).arg("-o").arg(&module),
         "",
     )?;
+    wrangler(tools, &modules, &folder(), &out)?;
+    Ok(out)
+}
+
+/// What the benchmark measures the edge against, bundled as the edge is, in `target/edge-peer`.
+pub(crate) fn peer(tools: &Tools) -> Result<PathBuf> {
+    let modules = setup::npm(&folder())?;
+    let (peer, out) = (folder().join("bench/peer"), target_dir().join("edge-peer"));
+    setup::npm(&peer)?;
+    wrangler(tools, &modules, &peer, &out)?;
+    Ok(out)
+}
+
+/// Writes what `wrangler deploy` would send of a folder.
+fn wrangler(tools: &Tools, modules: &Path, folder: &Path, out: &Path) -> Result<()> {
     run_command(
         tools
             .command("node")
             .arg(modules.join("wrangler/bin/wrangler.js"))
             .args(["deploy", "--dry-run", "--outdir"])
-            .arg(&out)
-            .current_dir(folder())
+            .arg(out)
+            .current_dir(folder)
             .env("CI", "1")
             .env("WRANGLER_SEND_METRICS", "false")
             .env("WRANGLER_SEND_ERROR_REPORTS", "false")
@@ -113,6 +128,5 @@ fn bundle(tools: &Tools, features: &str, name: &str) -> Result<PathBuf> {
             .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
             .env("WRANGLER_LOG_PATH", target_dir().join("wrangler-logs")),
         "The first error above says what wrangler does not like.",
-    )?;
-    Ok(out)
+    )
 }

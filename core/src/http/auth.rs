@@ -15,6 +15,7 @@ use super::problem::Problem;
 use crate::time::Millis;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// How a signature is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,23 @@ pub struct Check {
     pub signed: String,
     /// The signature: 32 bytes by HS256, `r` and `s` of 32 bytes each by ES256, as long as the key by RS256.
     pub signature: Vec<u8>,
+}
+
+impl Check {
+    /// What tells this check from every other, for whoever remembers which of them passed. Comparing signatures
+    /// themselves would tell, by the time that it takes, how far a guess is right.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        let key = match &self.key {
+            Key::Secret(bytes) => Sha256::digest(bytes),
+            Key::Public(key) => Sha256::digest(key.to_string()),
+        };
+        digest.update(key);
+        digest.update(Sha256::digest(&self.signature));
+        digest.update([self.algorithm as u8]);
+        digest.update(&self.signed);
+        digest.finalize().into()
+    }
 }
 
 /// Which tokens are good.
@@ -493,6 +511,16 @@ mod tests {
             ("RS256", "o"),
         ] {
             assert_eq!(check(alg, Some(kid)).unwrap_err().status, 401, "{alg} {kid}");
+        }
+        let one = check("RS256", Some("r")).unwrap();
+        assert_eq!(one.digest(), check("RS256", Some("r")).unwrap().digest());
+        for other in [
+            Check { algorithm: Algorithm::Hs256, ..one.clone() },
+            Check { key: Key::Secret(vec![1]), ..one.clone() },
+            Check { signed: format!("{}x", one.signed), ..one.clone() },
+            Check { signature: b"signaturf".to_vec(), ..one.clone() },
+        ] {
+            assert_ne!(one.digest(), other.digest());
         }
         let without = Policy { secret: None, ..policy() };
         let token = Token::read(Some(&written(json!({"alg": "HS256"}), claims()))).unwrap();
