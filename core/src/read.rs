@@ -247,7 +247,15 @@ impl Reading {
                         return Ok(None);
                     }
                 }
-                self.at.take().ok_or_else(|| self.missing())?
+                let found = self.at.take().ok_or_else(|| self.missing())?;
+                if let Moment::Version(asked) = at
+                    && found.version() != asked
+                {
+                    // What comes behind says that it does not come next.
+                    found.apply_all(rest)?;
+                    return Err(unasked());
+                }
+                found
             }
             (Question::Events { after, .. }, _, Answer::Events(page)) => {
                 return whole(page, *after).map(|page| Some(Found::Events(page)));

@@ -369,6 +369,27 @@ test("a body that comes without its length is cut off at the limit as well", asy
   assert.deepEqual([status, body.code], [413, "too-large"]);
 });
 
+test("a method that nobody knows is refused, and a header that says nothing is not the same as none", async () => {
+  const id = await account(front.client);
+  const path = `/aggregates/BankAccount/${id}`;
+  for (const method of ["PROPFIND", "PURGE", "LOCK"]) {
+    const { status, body } = await ask(path, { method });
+    assert.deepEqual([status, body.code], [405, "method-not-allowed"], method);
+  }
+  for (const headers of [
+    { "idempotency-key": "" },
+    { "if-match": "" },
+    { "idempotency-key": "a, b" },
+  ])
+    assert.equal((await deposit(id, 5, headers)).status, 400, JSON.stringify(headers));
+  const head = await ask(`${path}/events`, {
+    method: "HEAD",
+    headers: { accept: "text/event-stream, application/json" },
+  });
+  assert.deepEqual([head.status, head.headers.get("content-type")], [200, "application/json"]);
+  assert.equal((await whole(front.client, "BankAccount", id)).events.length, 1);
+});
+
 test("pages of the allowed origins may ask, and no others", async () => {
   const id = await account(front.client);
   const preflight = (origin) =>

@@ -110,6 +110,18 @@ test("without keys: an answer is right, and an error says honestly whether it ma
   assert.ok(statuses[200] > said.size / 2, JSON.stringify(statuses));
 });
 
+test("a repeat whose events cannot be read says that the command took effect", async () => {
+  const id = await account(front.client);
+  const send = () => deposit(id, 5, "once", "key-of-a-repeat");
+  const first = await send();
+  await db.ask({ faults: ["throttle"], every: 1, only: "Query" });
+  const repeat = await send();
+  await db.ask({ faults: [] });
+  assert.deepEqual([repeat.status, repeat.body.uncertain], [503, true], repeat.text);
+  assert.deepEqual((await send()).body.events, first.body.events);
+  assert.equal((await whole(front.client, "BankAccount", id)).state.balance, 5);
+});
+
 test("money is conserved by transfers whose steps are repeated, whatever breaks", async () => {
   const random = seeded(7);
   const ids = await Promise.all([1, 2, 3, 4].map(() => account(front.client, 10_000)));

@@ -1,9 +1,10 @@
 // Hot aggregates: a crowd on one account waits in line.
 
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { after, before, test } from "node:test";
-import { workerd } from "../edge.mjs";
-import { BUNDLE, account, client, dynamodb, edge, variables, whole } from "./harness.mjs";
+import { token, workerd } from "../edge.mjs";
+import { BUNDLE, SECRET, account, client, dynamodb, edge, variables, whole } from "./harness.mjs";
 
 const CROWD = 32;
 
@@ -79,6 +80,32 @@ test("a line lets nobody in who may not, and says what is wrong as the front doe
     });
     assert.equal(other.status, 201);
   } finally {
+    await front.stop();
+  }
+});
+
+test("who sends a body slowly keeps nobody waiting", async () => {
+  const front = await edge(db, { vars: { HOT_AGGREGATES: "BankAccount" } });
+  const { hostname, port } = new URL(front.url);
+  const slow = connect(Number(port), hostname);
+  try {
+    const id = await account(front.client);
+    const lines = [
+      `POST /aggregates/BankAccount/${id}/commands/Deposit HTTP/1.1`,
+      `host: ${hostname}`,
+      `authorization: Bearer ${token(SECRET)}`,
+      "content-type: application/json",
+      "content-length: 40",
+    ];
+    slow.write(`${lines.join("\r\n")}\r\n\r\n{`);
+    await new Promise((later) => setTimeout(later, 200));
+    const begun = performance.now();
+    const answers = await crowd(front.client, id);
+    assert.ok(answers.every(({ status }) => status === 200));
+    // Its body has ten seconds.
+    assert.ok(performance.now() - begun < 8_000);
+  } finally {
+    slow.destroy();
     await front.stop();
   }
 });

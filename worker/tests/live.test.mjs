@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { account, dynamodb, edge } from "./harness.mjs";
+import { token } from "../edge.mjs";
+import { SECRET, account, dynamodb, edge } from "./harness.mjs";
 
 let db, front;
 
@@ -20,8 +21,8 @@ const deposit = (id, amount) =>
   front.client.command("BankAccount", id, "Deposit", { amount, transactionReference: "r" });
 
 /** Follows a stream; gives each message as it comes, `{id, data, retry, …}`. */
-async function* follow(id, { headers = {}, query = "", signal } = {}) {
-  const response = await fetch(`${front.url}/aggregates/BankAccount/${id}/events${query}`, {
+async function* follow(id, { url = front.url, headers = {}, query = "", signal } = {}) {
+  const response = await fetch(`${url}/aggregates/BankAccount/${id}/events${query}`, {
     headers: { authorization: `Bearer ${bearer}`, accept: "text/event-stream", ...headers },
     signal,
   });
@@ -44,8 +45,6 @@ async function* follow(id, { headers = {}, query = "", signal } = {}) {
   assert.equal(text, "", "a message is cut in half");
 }
 
-const { SECRET } = await import("./harness.mjs");
-const { token } = await import("../edge.mjs");
 const bearer = token(SECRET);
 
 test("events arrive as they happen, and the stream ends itself and says when to come back", async () => {
@@ -116,7 +115,7 @@ test("a follower that leaves is no longer asked for", async () => {
   assert.ok((actions.Query ?? 0) <= 1, JSON.stringify(actions));
 });
 
-test("a store that is busy for a while does not end a stream, and one that refuses says so", async () => {
+test("a store that is busy for a while does not end a stream", async () => {
   const id = await account(front.client);
   await deposit(id, 1);
   await db.ask({ faults: ["throttle", "error", "cut"], every: 2, only: "Query" });
@@ -125,4 +124,21 @@ test("a store that is busy for a while does not end a stream, and one that refus
     if (data) versions.push(JSON.parse(data).aggregateVersion ?? data);
   await db.ask({ faults: [] });
   assert.deepEqual(versions, [1, 2]);
+});
+
+test("a store that refuses for good ends a stream with the reason, and tells nothing of itself", async () => {
+  const locked = await edge(db, { vars: { AWS_SECRET_ACCESS_KEY: "wrong" } });
+  try {
+    const messages = [];
+    for await (const message of follow("anybody", { url: locked.url })) messages.push(message);
+    const [{ event, data, retry }] = messages;
+    assert.deepEqual(
+      [messages.length, event, JSON.parse(data).code],
+      [1, "problem", "store-refused"],
+    );
+    assert.ok(Number(retry) > 0);
+    assert.ok(!/signature|AKID/i.test(data), data);
+  } finally {
+    await locked.stop();
+  }
 });

@@ -4,10 +4,12 @@ use rewound_core::{
     domain::{Command, Sender},
     domains,
     dynamodb::{Call, chore::Chore, cost, item, sign::Credentials},
-    error::{Error, Result},
+    error::{Error, Problem, Result},
     event::Event,
+    read::{Found, Moment, Question, Reading},
     run::{CommandRun, Done, Options, Step},
     store::{Answer, Cost, Page, Reply, Request, Store, contract},
+    time::{Ulid, to_iso},
     timeline::Timeline,
 };
 use rewound_dynamodb::{Client, Gate, REGION, Server, credentials, layout};
@@ -327,4 +329,132 @@ fn a_long_stream_is_read_over_the_pages_of_a_megabyte() {
     let Answer::Events(page) = store.answer(&all).result.unwrap() else { panic!() };
     let timeline = Timeline::new(domains::find("BankAccount").unwrap(), "a", page.items);
     assert!(timeline.problem().is_none() && timeline.len() > 1_000);
+}
+
+/// An event as the other library could have written it, with an id of that time in milliseconds.
+fn foreign(client: &Client, version: u64, time: u64) {
+    let id = Ulid::from_parts(time, version.into()).to_string();
+    let mut fields = json!({
+        "eventId": id, "eventName": if version == 1 { "AccountOpened" } else { "MoneyDeposited" },
+        "aggregateName": "BankAccount", "aggregateId": "a", "aggregateVersion": version, "actorId": "ada",
+        "eventTs": to_iso(time),
+    });
+    let own = match version {
+        1 => json!({ "accountHolderId": "ada", "initialDeposit": 0, "currency": "EUR" }),
+        _ => json!({ "amount": version, "transactionReference": "r", "description": "d" }),
+    };
+    fields.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+    put(client, "foreign-events", fields);
+}
+
+/// The row of that account.
+fn row(client: &Client, version: u64, time: u64) {
+    let fields = json!({
+        "aggregateId": "a", "version": version, "actorId": "ada", "updatedAt": to_iso(time),
+        "accountHolderId": "ada", "balance": (2..=version).sum::<u64>(), "currency": "EUR", "status": "Active",
+        "pendingTransfers": {},
+    });
+    put(client, "foreign-BankAccount", fields);
+}
+
+fn read(client: &mut Client, question: Question) -> (Result<Found>, u32) {
+    let (mut reading, mut reply) = (Reading::new(question), None);
+    loop {
+        match reading.next(reply.take(), 1) {
+            Step::Ask(request) => reply = Some(client.answer(&request)),
+            Step::Wait(_) => {}
+            Step::Done(found) => return (found, reading.cost().requests),
+        }
+    }
+}
+
+fn events_behind(
+    client: &mut Client,
+    after: u64,
+    cursor: Option<String>,
+    limit: usize,
+) -> (Result<Vec<u64>>, Option<String>, u32) {
+    let (aggregate, id) = ("BankAccount".to_owned(), "a".to_owned());
+    let (found, requests) = read(client, Question::Events { aggregate, id, after, cursor, limit });
+    match found {
+        Ok(Found::Events(page)) => (Ok(page.items.iter().map(Event::version).collect()), page.next, requests),
+        Ok(other) => panic!("{other:?}"),
+        Err(error) => (Err(error), None, requests),
+    }
+}
+
+fn at(client: &mut Client, at: Moment) -> Result<u64> {
+    let domain = domains::find("BankAccount").unwrap();
+    match read(client, Question::StateAt { domain, id: "a".to_owned(), at }).0? {
+        Found::State(snapshot) => Ok(snapshot.meta.version),
+        other => panic!("{other:?}"),
+    }
+}
+
+const MINUTE: u64 = 60_000;
+
+#[test]
+fn an_event_of_a_clock_that_is_behind_is_not_skipped() {
+    let (_running, mut client) = store("foreign");
+    foreign(&client, 1, NOW);
+    let (_, next, _) = events_behind(&mut client, 0, None, 1);
+    let place = next.unwrap();
+    // The second writer's clock is ten minutes behind; the third's is right.
+    foreign(&client, 2, NOW - 10 * MINUTE);
+    foreign(&client, 3, NOW + MINUTE);
+    row(&client, 3, NOW + MINUTE);
+    assert_eq!(events_behind(&mut client, 1, Some(place), 10).0.unwrap(), [2, 3]);
+    assert_eq!(events_behind(&mut client, 0, None, 10).0.unwrap(), [1, 2, 3]);
+}
+
+#[test]
+fn a_gap_is_told_by_every_reader() {
+    let (_running, mut client) = store("foreign");
+    for version in [1, 2, 4] {
+        foreign(&client, version, NOW + version * MINUTE);
+    }
+    row(&client, 4, NOW + 4 * MINUTE);
+    let (good, next, _) = events_behind(&mut client, 0, None, 10);
+    assert_eq!(good.unwrap(), [1, 2]);
+    let gap = |result: Result<Vec<u64>>| match result {
+        Err(Error::Reduce(error)) => assert_eq!(error.problem, Problem::Gap { expected: 3 }),
+        other => panic!("{other:?}"),
+    };
+    gap(events_behind(&mut client, 2, next, 10).0);
+    gap(events_behind(&mut client, 2, None, 10).0);
+    assert_eq!(at(&mut client, Moment::Version(2)), Ok(2));
+    assert!(at(&mut client, Moment::Version(3)).is_err());
+}
+
+#[test]
+fn the_past_does_not_change_when_more_happens() {
+    let (_running, mut client) = store("foreign");
+    // The second event's clock was 20 minutes ahead of the third's.
+    for (version, time) in [(1, 0), (2, 40), (3, 20)] {
+        foreign(&client, version, NOW + time * MINUTE);
+    }
+    row(&client, 3, NOW + 20 * MINUTE);
+    let past =
+        |client: &mut Client| [0, 19, 20, 30, 40].map(|time| at(client, Moment::Time(NOW + time * MINUTE)));
+    let before = past(&mut client);
+    assert_eq!(before, [Ok(1), Ok(1), Ok(3), Ok(3), Ok(3)]);
+    foreign(&client, 4, NOW + 120 * MINUTE);
+    row(&client, 4, NOW + 120 * MINUTE);
+    assert_eq!(past(&mut client), before);
+    assert_eq!(at(&mut client, Moment::Time(NOW + 120 * MINUTE)), Ok(4));
+}
+
+#[test]
+fn a_single_event_in_a_long_stream_takes_few_requests() {
+    let (_running, mut client) = store("foreign");
+    for version in 1..=60 {
+        foreign(&client, version, NOW + version);
+    }
+    for (after, limit) in [(5, 1), (57, 2), (0, 1)] {
+        let (found, _, requests) = events_behind(&mut client, after, None, limit);
+        let expected: Vec<u64> = (after + 1..).take(limit).collect();
+        assert_eq!((found.unwrap(), requests), (expected, 1), "after {after}");
+    }
+    let (nothing, next, requests) = events_behind(&mut client, 9_007_199_254_740_991, None, 1);
+    assert_eq!((nothing.unwrap(), next, requests), (vec![], None, 1));
 }
