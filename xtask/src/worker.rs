@@ -96,7 +96,13 @@ fn bundle(tools: &Tools, features: &str, name: &str) -> Result<PathBuf> {
     )?;
     let module = dist.join("edge_bg.wasm");
     run_command(
-        tools.command("wasm-opt -Oz --enable-exception-handling").arg(&module).arg("-o").arg(&module),
+        tools
+            // A runtime compiles a function when it is first called. What has one caller alone would be compiled with it,
+            // though it is seldom needed there: that was a fifth of an isolate's first answer.
+            .command("wasm-opt -Oz --enable-exception-handling --one-caller-inline-max-function-size=50")
+            .arg(&module)
+            .arg("-o")
+            .arg(&module),
         "",
     )?;
     wrangler(tools, &modules, &folder(), &out)?;
