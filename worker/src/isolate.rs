@@ -9,7 +9,7 @@ use rewound_core::{
     dynamodb::{
         Call, Layout,
         chore::{self, Chore},
-        exchange::{Exchange, Next, Response},
+        exchange::{Exchange, Next, Received},
         sign::{corrected, sign},
     },
     error,
@@ -59,21 +59,6 @@ pub(crate) struct Isolate {
     passed: RefCell<VecDeque<[u8; 32]>>,
     /// The milliseconds by which the clock was found to be off.
     correction: Cell<i64>,
-}
-
-/// What came back over HTTP.
-struct Received {
-    status: u16,
-    date: Option<String>,
-    crc32: Option<String>,
-    body: Vec<u8>,
-}
-
-impl Received {
-    fn response(&self) -> Response<'_> {
-        let (date, crc32) = (self.date.as_deref(), self.crc32.as_deref());
-        Response { status: self.status, date, crc32, body: &self.body }
-    }
 }
 
 /// The host's clock, in milliseconds since the epoch. It stands still between two calls.

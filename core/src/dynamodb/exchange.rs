@@ -65,6 +65,27 @@ pub struct Response<'a> {
     pub body: &'a [u8],
 }
 
+/// What came back over HTTP, for a shell to keep.
+#[derive(Debug, Clone, Default)]
+pub struct Received {
+    /// HTTP's status.
+    pub status: u16,
+    /// The header `Date`.
+    pub date: Option<String>,
+    /// The header `x-amz-crc32`.
+    pub crc32: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Received {
+    /// As an exchange takes it.
+    pub fn response(&self) -> Response<'_> {
+        let Self { status, date, crc32, body } = self;
+        Response { status: *status, date: date.as_deref(), crc32: crc32.as_deref(), body }
+    }
+}
+
 /// What an exchange needs next.
 #[derive(Debug, PartialEq)]
 pub enum Next {

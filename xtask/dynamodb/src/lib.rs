@@ -18,7 +18,7 @@ use rewound_core::{
     dynamodb::{
         Call, Layout, Rows,
         chore::{self, Chore},
-        exchange::{Exchange, Next, Response},
+        exchange::{Exchange, Next, Received},
         sign::{Credentials, sign},
     },
     store::{Reply, Request, Store},
@@ -199,21 +199,6 @@ impl Client {
             crc32,
             body: response.body_mut().read_to_vec()?,
         })
-    }
-}
-
-/// An answer over HTTP.
-struct Received {
-    status: u16,
-    date: Option<String>,
-    crc32: Option<String>,
-    body: Vec<u8>,
-}
-
-impl Received {
-    fn response(&self) -> Response<'_> {
-        let (date, crc32) = (self.date.as_deref(), self.crc32.as_deref());
-        Response { status: self.status, date, crc32, body: &self.body }
     }
 }
 
