@@ -120,6 +120,8 @@ pub struct CommandRun {
     keys_are_free: bool,
     /// Where the last page of events ended.
     cursor: Option<String>,
+    /// The state that was decided on last.
+    known: Option<Snapshot>,
     /// How many commits met a conflict.
     conflicts: u32,
     /// How often the request in hand was sent again.
@@ -149,6 +151,8 @@ enum Phase {
     Record(Result<Done>),
     /// The command took effect before: asking for the events that it recorded.
     Repeat(Record, Box<dyn Instance>, Vec<Event>),
+    /// The same, where the state that it led to is known, and one event made it.
+    Recall(Record, Box<Snapshot>),
     /// Waiting before the next attempt; then this is asked, or the state in hand decided on.
     Wait(Box<Phase>),
     /// Over.
@@ -176,6 +180,7 @@ impl CommandRun {
             fresh: false,
             keys_are_free: false,
             cursor: None,
+            known: None,
             conflicts: 0,
             resent: 0,
             lost: false,
@@ -231,6 +236,10 @@ impl CommandRun {
             }
             Phase::Clock(instance) => {
                 let after = instance.version().saturating_sub(1);
+                Request::Events { aggregate, id, after, cursor: None, limit: 1 }
+            }
+            Phase::Recall(record, _) => {
+                let after = record.first.saturating_sub(1);
                 Request::Events { aggregate, id, after, cursor: None, limit: 1 }
             }
             Phase::Commit(commit) => Request::Commit(commit.clone()),
@@ -309,6 +318,12 @@ impl CommandRun {
             (Phase::Commit(_), Answer::KeyTaken(record)) => self.repeat(record),
             (Phase::Record(..), Answer::Record(Some(record))) => self.repeat(record),
             (Phase::Record(result), Answer::Record(None)) => Phase::Done(result),
+            (Phase::Recall(record, snapshot), Answer::Events(page)) => match page.items.into_iter().next() {
+                Some(event) if event.version() == record.first => {
+                    Phase::Done(Ok(Done { events: vec![event], snapshot: Some(*snapshot), repeated: true }))
+                }
+                _ => missing(&record),
+            },
             (Phase::Repeat(record, instance, events), Answer::Events(page)) => {
                 self.cursor = page.next;
                 self.repeated(record, instance, events, page.items)
@@ -331,6 +346,7 @@ impl CommandRun {
 
     fn decide(&mut self, instance: Box<dyn Instance>) -> Phase {
         let version = instance.version();
+        self.known = instance.snapshot();
         if let Some(expected) = self.options.expected_version.filter(|expected| *expected != version) {
             return self.nothing(Err(Error::WrongVersion { expected, actual: version }));
         }
@@ -360,7 +376,7 @@ impl CommandRun {
             expires_at: *expires_at,
         };
         let records = self.keys.iter().map(record).collect();
-        let before = instance.snapshot();
+        let before = self.known.as_ref();
         // What cannot be reduced is never written.
         let snapshot = match instance.apply_all(&events) {
             Ok(instance) => instance.snapshot(),
@@ -369,7 +385,7 @@ impl CommandRun {
         let Some(snapshot) = snapshot else {
             return self.nothing(Err(refused(format!("{} has no state after its first event", self.id))));
         };
-        let removed = gone(before.as_ref(), &snapshot);
+        let removed = gone(before, &snapshot);
         self.lost = false;
         Phase::Commit(Box::new(Commit {
             aggregate: self.domain.name().to_owned(),
@@ -426,6 +442,14 @@ impl CommandRun {
     fn repeat(&mut self, record: Record) -> Phase {
         self.cursor = None;
         if record.hash == self.hash() {
+            // Mostly nothing has happened since: then a stream's length costs nothing.
+            let known = self.known.take().filter(|known| {
+                (record.first, record.last) == (known.meta.version, known.meta.version)
+                    && record.id == self.id
+            });
+            if let Some(known) = known {
+                return Phase::Recall(record, Box::new(known));
+            }
             return Phase::Repeat(record, self.domain.start(&self.id), Vec::new());
         }
         Phase::Done(Err(match (record.expires_at, &self.options.idempotency_key) {
@@ -447,7 +471,7 @@ impl CommandRun {
     ) -> Phase {
         let up_to: Vec<Event> = page.into_iter().filter(|event| event.version() <= record.last).collect();
         if up_to.is_empty() {
-            return failed(format!("the events of version {} to {} are missing", record.first, record.last));
+            return missing(&record);
         }
         let instance = match instance.apply_all(&up_to) {
             Ok(instance) => instance,
@@ -475,7 +499,7 @@ impl CommandRun {
             Ok(()) => Phase::Wait(Box::new(phase)),
             Err((message, retryable)) => {
                 // What was recorded under its key took effect, and only its events are missing.
-                let uncertain = self.lost || matches!(phase, Phase::Repeat(..));
+                let uncertain = self.lost || matches!(phase, Phase::Repeat(..) | Phase::Recall(..));
                 Phase::Done(Err(Error::Store { message, retryable, uncertain }))
             }
         }
@@ -553,6 +577,11 @@ pub(crate) fn again(failure: Failure, resent: &mut u32, resends: u32) -> Result<
 pub(crate) fn pause(backoff: Millis, attempt: u32, random: u128) -> Millis {
     let chance = random as u64 % backoff.max(1);
     backoff.saturating_mul(attempt.max(1).into()).saturating_add(chance)
+}
+
+/// Events that are recorded under a key, and are not there.
+fn missing(record: &Record) -> Phase {
+    failed(format!("the events of version {} to {} are missing", record.first, record.last))
 }
 
 fn failed(message: String) -> Phase {

@@ -285,6 +285,30 @@ fn a_key_takes_effect_once_and_the_repeat_gets_the_first_answer() {
 }
 
 #[test]
+fn a_repeat_right_behind_its_command_asks_for_its_event_alone() {
+    let mut store = rows();
+    for _ in 0..20 {
+        on(&mut store, deposit(1), Options::default()).result.unwrap();
+    }
+    let first = on(&mut store, withdraw(1_000), keyed("k")).result.unwrap();
+    let version = first.version();
+    let cached = Options { cached: first.snapshot.clone(), ..keyed("k") };
+    for (options, path) in
+        [(keyed("k"), &["load", "record", "events"][..]), (cached, &["load", "record", "events"])]
+    {
+        let mut after = Vec::new();
+        let again = trip(withdraw(1_000), options, NOW, |_, request| {
+            if let Request::Events { after: behind, limit, .. } = request {
+                after.push((*behind, *limit));
+            }
+            store.answer(request)
+        });
+        assert_eq!((again.asked.as_slice(), after), (path, vec![(version - 1, 1)]));
+        assert_eq!(again.result, Ok(Done { repeated: true, ..first.clone() }));
+    }
+}
+
+#[test]
 fn a_key_is_its_actors_own_whatever_their_names_hold() {
     let mut store = rows();
     let bank = domains::find("BankAccount").unwrap();
