@@ -148,11 +148,9 @@ impl Reading {
             Ok(answer) => answer,
             Err(failure) => {
                 let Options { resends, backoff, .. } = Options::default();
-                return match again(failure, &mut self.resent, resends) {
+                return match again(failure, &mut self.resent, resends, false) {
                     Ok(()) => Step::Wait(pause(backoff, self.resent, random)),
-                    Err((message, retryable)) => {
-                        Step::Done(Err(Error::Store { message, retryable, uncertain: false }))
-                    }
+                    Err(error) => Step::Done(Err(error)),
                 };
             }
         };

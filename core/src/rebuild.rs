@@ -21,7 +21,7 @@
 
 use crate::{
     domain::Domain,
-    error::Error,
+    error::{Error, Result},
     read::{Found, Question, Reading},
     run::{Options, Step, again, pause, unasked},
     store::{Answer, Cost, Reply, Request},
@@ -91,29 +91,16 @@ impl Rebuild {
                             None => continue,
                         }
                     }
-                    Some(Err(failure)) => {
+                    outcome => {
                         let Options { resends, backoff, .. } = Options::default();
-                        if let Err((message, retryable)) = again(failure, &mut self.resent, resends) {
-                            return Step::Done(Err(Error::Store { message, retryable, uncertain: false }));
-                        }
-                        // Whether it was written is not known: the row says.
-                        self.replay();
-                        return Step::Wait(pause(backoff, self.resent, random));
-                    }
-                    // Somebody was quicker. A row that never meets its events was not written with them.
-                    _ => {
-                        let Options { resends, backoff, .. } = Options::default();
-                        self.resent += 1;
-                        if self.resent > resends {
-                            let id = self.ids.last().map_or("", String::as_str);
-                            let message = format!(
-                                "the row of {id} is at another version than its events: was one of the tables restored?"
-                            );
-                            return Step::Done(Err(Error::Store {
-                                message,
-                                retryable: false,
-                                uncertain: false,
-                            }));
+                        let tried = match outcome {
+                            // Whether it was written is not known: the row says.
+                            Some(Err(failure)) => again(failure, &mut self.resent, resends, false),
+                            // Somebody was quicker. A row that never meets its events was not written with them.
+                            _ => self.outrun(resends),
+                        };
+                        if let Err(error) = tried {
+                            return Step::Done(Err(error));
                         }
                         self.replay();
                         return Step::Wait(pause(backoff, self.resent, random));
@@ -139,6 +126,18 @@ impl Rebuild {
                 Step::Done(Ok(Found::Events(_))) => return Step::Done(Err(unasked())),
             }
         }
+    }
+
+    /// Counts that the row in hand was at another version than its events.
+    fn outrun(&mut self, resends: u32) -> Result<()> {
+        self.resent += 1;
+        if self.resent <= resends {
+            return Ok(());
+        }
+        let id = self.ids.last().map_or("", String::as_str);
+        let message =
+            format!("the row of {id} is at another version than its events: was one of the tables restored?");
+        Err(Error::Store { message, retryable: false, uncertain: false })
     }
 
     fn replay(&mut self) {
@@ -172,7 +171,6 @@ mod tests {
     use crate::{
         domain::{Command, Sender},
         domains,
-        error::Result,
         run::{Options, run},
         store::{Failure, MemoryStore, Store},
     };

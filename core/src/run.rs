@@ -358,7 +358,7 @@ impl CommandRun {
             Err(error) => return self.nothing(Err(error)),
         };
         let (Some(first), Some(last)) = (events.first(), events.last()) else {
-            let snapshot = instance.snapshot();
+            let snapshot = self.known.clone();
             return self.nothing(Ok(Done { events, snapshot, repeated: false }));
         };
         let most = MAX_ITEMS - self.keys.len();
@@ -495,13 +495,11 @@ impl CommandRun {
             // Nothing was written, and the events have ids of a wrong time: it is decided again at the right one.
             return Phase::Load;
         }
-        match again(failure, &mut self.resent, self.options.resends) {
+        // What was recorded under its key took effect, and only its events are missing.
+        let uncertain = self.lost || matches!(phase, Phase::Repeat(..) | Phase::Recall(..));
+        match again(failure, &mut self.resent, self.options.resends, uncertain) {
             Ok(()) => Phase::Wait(Box::new(phase)),
-            Err((message, retryable)) => {
-                // What was recorded under its key took effect, and only its events are missing.
-                let uncertain = self.lost || matches!(phase, Phase::Repeat(..) | Phase::Recall(..));
-                Phase::Done(Err(Error::Store { message, retryable, uncertain }))
-            }
+            Err(error) => Phase::Done(Err(error)),
         }
     }
 
@@ -561,16 +559,20 @@ pub(crate) fn goes_on(
     Ok(!whole)
 }
 
-/// Whether a request is sent again that failed so often; else what to say, and whether it may succeed later.
-pub(crate) fn again(failure: Failure, resent: &mut u32, resends: u32) -> Result<(), (String, bool)> {
+/// Whether a request is sent again that failed so often; else the error, which is `uncertain` where that is said.
+pub(crate) fn again(failure: Failure, resent: &mut u32, resends: u32, uncertain: bool) -> Result<()> {
     let message = match failure {
-        Failure::Refused(message) => return Err((message, false)),
+        Failure::Refused(message) => return Err(Error::Store { message, retryable: false, uncertain }),
         Failure::Busy => "it was too busy",
         Failure::Clock => "its clock and ours differ",
         Failure::Lost => "its answer was lost",
     };
     *resent += 1;
-    if *resent > resends { Err((format!("{message}, {resent} times in a row"), true)) } else { Ok(()) }
+    if *resent <= resends {
+        return Ok(());
+    }
+    let message = format!("{message}, {resent} times in a row");
+    Err(Error::Store { message, retryable: true, uncertain })
 }
 
 /// The milliseconds before another attempt.

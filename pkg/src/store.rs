@@ -230,10 +230,7 @@ impl Dynamo {
     /// Says that the rows of a kind were written by this reducer.
     pub fn trust(&self, kind: &Kind, fingerprint: &str) {
         let mut layout = self.layout.borrow_mut();
-        let rows = Arc::make_mut(&mut layout).aggregates.iter_mut();
-        for (_, rows) in rows.filter(|(name, _)| name == kind.domain.name()) {
-            rows.fingerprint = fingerprint.parse().unwrap_or(0);
-        }
+        Arc::make_mut(&mut layout).trust(kind.domain.name(), fingerprint.parse().unwrap_or(0));
     }
 }
 

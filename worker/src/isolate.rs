@@ -35,6 +35,9 @@ use wasm_bindgen::JsCast;
 use worker::{Delay, Env};
 
 thread_local! {
+    /// The names of all variables, in words.
+    static NAMES: String = VARIABLES.iter().map(|variable| variable.name).collect::<Vec<_>>().join(" ");
+
     /// With the variables that it was set up with.
     static ISOLATE: RefCell<Option<(String, Rc<Isolate>)>> = const { RefCell::new(None) };
 }
@@ -81,16 +84,17 @@ impl Isolate {
     /// # Errors
     /// Everything that is missing or wrong in the variables.
     pub(crate) fn of(env: &Env) -> Result<Rc<Self>, Vec<String>> {
-        let names: Vec<&str> = VARIABLES.iter().map(|variable| variable.name).collect();
-        let variables = host::variables(env, &names.join(" "));
-        if let Some((before, isolate)) = ISOLATE.with_borrow(Clone::clone)
-            && before == variables
-        {
+        let variables = NAMES.with(|names| host::variables(env, names));
+        let known = ISOLATE.with_borrow(|known| {
+            let same = known.as_ref().filter(|(before, _)| *before == variables);
+            same.map(|(_, isolate)| Rc::clone(isolate))
+        });
+        if let Some(isolate) = known {
             return Ok(isolate);
         }
         let values: Value = serde_json::from_str(&variables).unwrap_or_default();
         let config = Config::read(&|name| {
-            let place = names.iter().position(|known| *known == name)?;
+            let place = VARIABLES.iter().position(|variable| variable.name == name)?;
             values.get(place)?.as_str().map(str::to_owned)
         })?;
         let mut ring = KeyRing::default();
@@ -221,10 +225,7 @@ impl Isolate {
         let fingerprint = self.chore(chore).await?.unwrap_or(0);
         let mut layout = self.layout.borrow_mut();
         if layout.rows(name).is_some_and(|rows| rows.fingerprint != fingerprint) {
-            for (_, rows) in Arc::make_mut(&mut layout).aggregates.iter_mut().filter(|(kind, _)| kind == name)
-            {
-                rows.fingerprint = fingerprint;
-            }
+            Arc::make_mut(&mut layout).trust(name, fingerprint);
         }
         let mut asked = self.asked.borrow_mut();
         asked.retain(|(kind, wrote, _)| kind != name || *wrote != will_write);

@@ -210,10 +210,7 @@ impl Exchange {
                     Ok(Call::new("TransactGetItems", json(TRANSACTION, &[&items])))
                 }
             },
-            Request::Events { cursor, .. } => {
-                let start = cursor.as_deref().filter(|cursor| !cursor.is_empty());
-                Ok(self.query(start))
-            }
+            Request::Events { .. } => Ok(self.query(self.place())),
             Request::List { aggregate, cursor, limit } => {
                 let template = r##"{
                     "TableName":$,
@@ -285,14 +282,18 @@ impl Exchange {
         Call::new("Query", json(template, &values))
     }
 
+    /// Behind which event's id the page is said to begin.
+    fn place(&self) -> Option<&str> {
+        match &self.request {
+            Request::Events { cursor, .. } => cursor.as_deref().filter(|cursor| !cursor.is_empty()),
+            _ => None,
+        }
+    }
+
     /// Whether the place of the first event that is asked for is not known, or was not the right one.
     fn is_searching(&self) -> bool {
-        match &self.request {
-            Request::Events { after: 1.., cursor, .. } => {
-                self.from_the_start || self.cost.requests > 0 || cursor.as_deref().is_none_or(str::is_empty)
-            }
-            _ => false,
-        }
+        matches!(self.request, Request::Events { after: 1.., .. })
+            && (self.from_the_start || self.cost.requests > 0 || self.place().is_none())
     }
 
     fn is_backwards(&self) -> bool {
@@ -330,8 +331,8 @@ impl Exchange {
                 let next = body.last.and(items.last()).map(|last| last.id.to_string());
                 Answer::List(Page { items, next })
             }
-            Request::Events { aggregate, after, limit, cursor, .. } => {
-                let (after, limit, cursor) = (*after, *limit, cursor.clone());
+            Request::Events { aggregate, after, limit, .. } => {
+                let (after, limit) = (*after, *limit);
                 for item in &body.items {
                     let event = event(item)?;
                     // An aggregate of another kind may have the same id.
@@ -340,7 +341,7 @@ impl Exchange {
                     }
                 }
                 let last = last_event(&body)?;
-                match self.page(after, limit, cursor, last.clone()) {
+                match self.page(after, limit, last.clone()) {
                     Paging::Page(page) => Answer::Events(page),
                     Paging::More => return Ok(Read::More(self.query(last.as_deref()))),
                     Paging::Again => {
@@ -356,7 +357,7 @@ impl Exchange {
     /// The page that the events found so far make; more is asked where one between them is still missing. After many
     /// calls without one that is asked for, the page is empty and says where to go on: one request never walks through
     /// a whole stream.
-    fn page(&mut self, after: u64, limit: usize, cursor: Option<String>, last: Option<String>) -> Paging {
+    fn page(&mut self, after: u64, limit: usize, last: Option<String>) -> Paging {
         self.found.retain(|event| event.version() > after);
         sort_by_key(&mut self.found, Event::version);
         let versions = self.found.iter().map(Event::version);
@@ -376,8 +377,7 @@ impl Exchange {
             return Paging::More;
         }
         // Ids follow versions as a rule. A foreign clock can break it, and the cursor is behind the event then.
-        let has_place = cursor.as_ref().is_some_and(|cursor| !cursor.is_empty());
-        if whole == 0 && !self.found.is_empty() && has_place && !self.from_the_start {
+        if whole == 0 && !self.found.is_empty() && self.place().is_some() && !self.from_the_start {
             return Paging::Again;
         }
         let rest = self.found.split_off(limit.min(self.found.len()));
@@ -388,7 +388,8 @@ impl Exchange {
         // The next page begins behind the last id before which nothing is left over.
         let first_left = rest.iter().map(Event::id).min();
         let before = items.iter().map(Event::id).filter(|id| Some(*id) < first_left).max();
-        let next = before.map(|id| id.to_string()).or(cursor).unwrap_or_default();
+        let next =
+            before.map(|id| id.to_string()).unwrap_or_else(|| self.place().unwrap_or_default().to_owned());
         Paging::Page(Page { items, next: Some(next) })
     }
 

@@ -20,6 +20,7 @@ pub mod item;
 pub mod sign;
 mod table;
 
+use crate::domains;
 use serde_json::Value;
 use std::fmt::{self, Display};
 
@@ -35,6 +36,22 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Tables with this prefix for every compiled domain, such as `rewound-events` and `rewound-Order`. Nobody is trusted
+    /// to have written rows yet.
+    pub fn prefixed(prefix: &str) -> Self {
+        let table = |name: &str| format!("{prefix}-{name}");
+        let rows = |name: &str| (name.to_owned(), Rows { table: table(name), fingerprint: 0 });
+        let aggregates = domains::all().map(|domain| rows(domain.name())).into();
+        Self { events: table("events"), helpers: table("helpers"), aggregates }
+    }
+
+    /// Says which reducer wrote the rows of a kind of aggregate.
+    pub fn trust(&mut self, aggregate: &str, fingerprint: u64) {
+        for (_, rows) in self.aggregates.iter_mut().filter(|(kind, _)| kind == aggregate) {
+            rows.fingerprint = fingerprint;
+        }
+    }
+
     /// The table of a kind of aggregate.
     pub fn rows(&self, aggregate: &str) -> Option<&Rows> {
         self.aggregates.iter().find(|(kind, _)| kind == aggregate).map(|(_, rows)| rows)

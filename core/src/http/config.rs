@@ -3,7 +3,7 @@
 use super::{auth, live};
 use crate::{
     domains,
-    dynamodb::{Layout, Rows, sign::Api, sign::Credentials},
+    dynamodb::{Layout, sign::Api, sign::Credentials},
 };
 use serde_json::Value;
 
@@ -258,13 +258,16 @@ fn layout(prefix: &str, names: Option<String>, wrong: &mut Vec<String>) -> Layou
     for name in given.as_object().into_iter().flat_map(|names| names.keys()).filter(|name| !known(name)) {
         wrong.push(format!("TABLES names {name}, which is neither events, helpers nor an aggregate."));
     }
-    let table = |name: &str| match given.get(name).and_then(Value::as_str) {
-        Some(given) => given.to_owned(),
-        None => format!("{prefix}-{name}"),
+    let mut layout = Layout::prefixed(prefix);
+    let rename = |name: &str, table: &mut String| {
+        if let Some(given) = given.get(name).and_then(Value::as_str) {
+            given.clone_into(table);
+        }
     };
-    let rows = |name: &str| (name.to_owned(), Rows { table: table(name), fingerprint: 0 });
-    let aggregates = domains::all().iter().map(|domain| rows(domain.name())).collect();
-    Layout { events: table("events"), helpers: table("helpers"), aggregates }
+    rename("events", &mut layout.events);
+    rename("helpers", &mut layout.helpers);
+    layout.aggregates.iter_mut().for_each(|(kind, rows)| rename(kind, &mut rows.table));
+    layout
 }
 
 #[cfg(test)]

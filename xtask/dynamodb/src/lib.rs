@@ -16,7 +16,7 @@ use dynoxide::{Database, server};
 use rewound_core::{
     domains,
     dynamodb::{
-        Call, Layout, Rows,
+        Call, Layout,
         chore::{self, Chore},
         exchange::{Exchange, Next, Received},
         sign::{Credentials, sign},
@@ -105,17 +105,13 @@ impl Drop for Listening {
     }
 }
 
-/// A layout of tables with this prefix for every compiled domain.
+/// A layout of tables with this prefix for every compiled domain, whose rows are ours.
 pub fn layout(prefix: &str) -> Layout {
-    let rows = domains::all().map(|domain| {
-        let table = format!("{prefix}-{}", domain.name());
-        (domain.name().to_owned(), Rows { table, fingerprint: domain.fingerprint() })
-    });
-    Layout {
-        events: format!("{prefix}-events"),
-        helpers: format!("{prefix}-helpers"),
-        aggregates: rows.into(),
+    let mut layout = Layout::prefixed(prefix);
+    for domain in domains::all() {
+        layout.trust(domain.name(), domain.fingerprint());
     }
+    layout
 }
 
 /// A store on a DynamoDB, asked over HTTP.
