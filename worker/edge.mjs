@@ -11,7 +11,6 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** A text as it stands in a file of Cap'n Proto. */
 const quoted = (text) => JSON.stringify(text);
@@ -32,6 +31,16 @@ export function token(secret, claims = {}, header = {}) {
   const signed = `${part({ alg: "HS256", typ: "JWT", ...header })}.${part({ ...usual, ...claims })}`;
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }
+
+/** What the edge needs to be told of a DynamoDB that is ready, and of whose tokens are good. */
+export const variables = ({ url, region, accessKeyId, secretAccessKey }, secret) => ({
+  AWS_REGION: region,
+  AWS_ACCESS_KEY_ID: accessKeyId,
+  AWS_SECRET_ACCESS_KEY: secretAccessKey,
+  AWS_ENDPOINT_URL_DYNAMODB: url,
+  JWT_AUDIENCE: "rewound-edge",
+  JWT_SECRET: secret,
+});
 
 /**
  * Starts the runtime on a bundle, the folder that `wrangler deploy --dry-run` wrote. `vars` are its variables and secrets
@@ -144,15 +153,10 @@ async function main() {
   });
   const [bundle, emulator] = [process.env.REWOUND_EDGE, process.env.REWOUND_DYNAMODB];
   const dynamodb = await program(emulator, ["--gate", "--tables", "rewound"]);
-  const { url: endpoint, region, accessKeyId, secretAccessKey } = dynamodb.ready;
+  const { url: endpoint } = dynamodb.ready;
   const secret = randomBytes(32).toString("base64url");
   const vars = {
-    AWS_REGION: region,
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    AWS_ENDPOINT_URL_DYNAMODB: endpoint,
-    JWT_AUDIENCE: "rewound-edge",
-    JWT_SECRET: secret,
+    ...variables(dynamodb.ready, secret),
     OPEN: "health openapi",
     CORS_ORIGINS: "*",
   };

@@ -10,7 +10,7 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { median, quantile, say } from "../../xtask/bench/figures.mjs";
-import { program, token as tokenOf, workerd } from "../edge.mjs";
+import { program, token as tokenOf, variables, workerd } from "../edge.mjs";
 import { command, connection, load, send } from "./load.mjs";
 
 const [edge, peer, emulator, out] = process.argv.slice(2);
@@ -55,15 +55,7 @@ async function store() {
   const StreamSpecification = { StreamEnabled: false };
   const change = { TableName: "bench-events", StreamSpecification };
   await client.send(new sdk.UpdateTableCommand(change));
-  const vars = {
-    AWS_REGION: region,
-    AWS_ACCESS_KEY_ID: accessKeyId,
-    AWS_SECRET_ACCESS_KEY: secretAccessKey,
-    AWS_ENDPOINT_URL_DYNAMODB: endpoint,
-    TABLE_PREFIX: "bench",
-    JWT_AUDIENCE: "rewound-edge",
-    JWT_SECRET: secret,
-  };
+  const vars = { ...variables(dynamodb.ready, secret), TABLE_PREFIX: "bench" };
   return { client, vars, count: () => dynamodb.ask({ count: true }) };
 }
 

@@ -82,11 +82,7 @@ pub(crate) async fn serve(request: Request, env: &Env, place: Place<'_>) -> Resu
         // It was counted and logged there.
         Outcome::Elsewhere(response) => return Ok(response),
         Outcome::Answer(answer) => (answer, None),
-        Outcome::Live(live) => {
-            let kind = [("content-type", "text/event-stream"), ("cache-control", "no-store")];
-            let headers = kind.map(|(name, value)| (name, value.to_owned())).into();
-            (Answer { status: 200, headers, body: String::new() }, Some(live))
-        }
+        Outcome::Live(live) => (Answer::live(), Some(live)),
     };
     let answer = finished(&head, answer, origins, &correlation, spent);
     log(&head, &answer, &correlation, &trail, &spent);

@@ -67,6 +67,10 @@ const asked = async (bearer, path = "/aggregates/BankAccount", init = {}) => {
   return { status: response.status, headers: response.headers, body: await response.json() };
 };
 
+/** Lists the accounts of another edge. */
+const list = (url, bearer) =>
+  fetch(`${url}/aggregates/BankAccount`, { headers: { authorization: `Bearer ${bearer}` } });
+
 test("a good token of each algorithm is let in, and no other", async () => {
   const hs = (claims, header) => token(SECRET, { ...usual(), ...claims }, header);
   const es = (claims, header) => signed(ec, { alg: "ES256", kid: "e1", ...header }, claims);
@@ -197,10 +201,7 @@ test("new keys are fetched when a token names one, and nobody makes that happen 
     },
   });
   try {
-    const ask = (bearer) =>
-      fetch(`${fresh.url}/aggregates/BankAccount`, {
-        headers: { authorization: `Bearer ${bearer}` },
-      });
+    const ask = (bearer) => list(fresh.url, bearer);
     fetched = 0;
     assert.equal((await ask(token(SECRET, usual()))).status, 200);
     assert.equal(fetched, 0, "a shared secret takes no keys");
@@ -225,10 +226,7 @@ test("a crowd of junk makes one request for keys, and keys that cannot be had ar
   await new Promise((done) => moody.listen(0, "127.0.0.1", done));
   const fresh = await edge(db, { vars: { JWT_JWKS: `http://127.0.0.1:${moody.address().port}/` } });
   try {
-    const ask = (bearer) =>
-      fetch(`${fresh.url}/aggregates/BankAccount`, {
-        headers: { authorization: `Bearer ${bearer}` },
-      });
+    const ask = (bearer) => list(fresh.url, bearer);
     const good = () => signed(ec, { alg: "ES256", kid: "e1" });
     const first = await Promise.all(Array.from({ length: 20 }, () => ask(good())));
     for (const response of first) {
@@ -257,10 +255,7 @@ test("keys may stand in the configuration itself", async () => {
     vars: { JWT_JWKS: JSON.stringify({ keys: [jwk(ec, "e1", "ES256")] }), JWT_SECRET: "" },
   });
   try {
-    const ask = (bearer) =>
-      fetch(`${fixed.url}/aggregates/BankAccount`, {
-        headers: { authorization: `Bearer ${bearer}` },
-      });
+    const ask = (bearer) => list(fixed.url, bearer);
     assert.equal((await ask(signed(ec, { alg: "ES256", kid: "e1" }))).status, 200);
     assert.equal((await ask(token(SECRET, usual()))).status, 401, "no secret, no HS256");
   } finally {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { program, token, workerd } from "../edge.mjs";
+import { program, token, variables as usual, workerd } from "../edge.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const target = process.env.CARGO_TARGET_DIR ?? `${root}target`;
@@ -21,17 +21,7 @@ export const SECRET = randomBytes(32).toString("base64url");
 export const dynamodb = (...more) => program(EMULATOR, ["--gate", "--tables", "rewound", ...more]);
 
 /** What the edge needs to be told of a DynamoDB. */
-export function variables({ ready }, more = {}) {
-  return {
-    AWS_REGION: ready.region,
-    AWS_ACCESS_KEY_ID: ready.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: ready.secretAccessKey,
-    AWS_ENDPOINT_URL_DYNAMODB: ready.url,
-    JWT_AUDIENCE: "rewound-edge",
-    JWT_SECRET: SECRET,
-    ...more,
-  };
-}
+export const variables = ({ ready }, more = {}) => ({ ...usual(ready, SECRET), ...more });
 
 /** An edge on a DynamoDB, and what it logs. */
 export async function edge(db, { vars = {}, bundle = BUNDLE, port = 0 } = {}) {
@@ -105,7 +95,6 @@ export async function whole(asking, aggregate, id) {
   const path = `/aggregates/${aggregate}/${id}`;
   const row = (await asking.ask(path)).body;
   assert.equal(row.$meta.version, all.length);
-  // A state of the past is made of events alone, and the last but one and its event make the last.
   if (aggregate === "BankAccount") assert.equal(row.balance, balance(all), `the balance of ${id}`);
   return { events: all, state: row };
 }

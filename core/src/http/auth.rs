@@ -1,6 +1,6 @@
 //! Who may do what: JSON Web Tokens (RFC 7519) as bearer tokens (RFC 6750), and their scopes.
 //!
-//! A shell reads a [`Token`], asks the [`Policy`] which [`Check`] its signature has to pass, makes that with the
+//! A shell reads a [`Token`], asks the [`KeyRing`] which [`Check`] its signature has to pass, makes that with the
 //! cryptography of its host, and only then asks for the [`Principal`]. Nothing in a token is believed before.
 //!
 //! | scope | allows |

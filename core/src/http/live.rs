@@ -7,7 +7,7 @@
 use super::{Cursor, problem::Problem};
 use crate::{
     read::{Found, Question, Reading},
-    run::Step,
+    run::{Step, unasked},
     store::{PAGE, Reply, Request},
     time::Millis,
 };
@@ -120,10 +120,7 @@ impl Live {
                 self.sent(text, page.next.is_some())
             }
             Step::Done(result) => {
-                let problem = match result {
-                    Err(error) => Problem::from(error).answer().body,
-                    Ok(_) => String::new(),
-                };
+                let problem = Problem::from(result.err().unwrap_or_else(unasked)).answer().body;
                 Next::End(format!("event: problem\ndata: {problem}\nretry: {}\n\n", self.limits.pause))
             }
         }

@@ -176,9 +176,10 @@ impl Cursor {
             // An event's id, or the number that a store in memory goes by.
             Some(place) => {
                 let is_number = place.len() < 20 && place.bytes().all(|byte| byte.is_ascii_digit());
+                if !is_number && Ulid::from_string(place).is_err() {
+                    return None;
+                }
                 Some(place.to_owned())
-                    .filter(|place| is_number || Ulid::from_string(place).is_ok())
-                    .map(Some)?
             }
         };
         Some(Self { after, place })
@@ -292,6 +293,13 @@ impl Answer {
     /// The numbers of a shell, as Prometheus reads them.
     pub fn metrics(text: String) -> Self {
         Self::new(200, "text/plain; version=0.0.4; charset=utf-8", text)
+    }
+
+    /// The beginning of a stream that is followed live; its messages come behind.
+    pub fn live() -> Self {
+        let kind = [("content-type", "text/event-stream"), ("cache-control", "no-store")];
+        let headers = kind.map(|(name, value)| (name, value.to_owned())).into();
+        Self { status: 200, headers, body: String::new() }
     }
 
     fn with(mut self, name: &'static str, value: String) -> Self {
@@ -560,7 +568,7 @@ pub fn found(head: &Head, found: &Found, after: u64) -> Answer {
                 tags == "*" || tags.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)
             });
             let answer = match known {
-                true => Answer { status: 304, body: String::new(), ..Answer::json(304, String::new()) },
+                true => Answer::json(304, String::new()),
                 false => Answer::json(200, snapshot.to_json().to_string()),
             };
             answer.with("etag", tag)

@@ -56,7 +56,7 @@ pub(crate) struct Watch {
     credentials: Credentials,
     /// How far the gate's clock is ahead of this machine's, in milliseconds.
     pub(crate) skew: AtomicI64,
-    pub(crate) notes: Mutex<Notes>,
+    notes: Mutex<Notes>,
 }
 
 #[derive(Debug, Default)]
@@ -221,7 +221,7 @@ impl Watch {
         clock().saturating_add_signed(self.skew.load(Ordering::Relaxed))
     }
 
-    fn note<T>(&self, note: impl FnOnce(&mut Notes) -> T) -> T {
+    pub(crate) fn note<T>(&self, note: impl FnOnce(&mut Notes) -> T) -> T {
         note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

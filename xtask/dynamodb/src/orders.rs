@@ -7,10 +7,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    sync::{PoisonError, atomic::Ordering},
-};
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 const ORDERS: &str = r#"{"faults": ["lost", …], "every": 5, "only": "TransactWriteItems"}, {"skew": milliseconds} or {"count": true}"#;
 
@@ -47,14 +44,14 @@ struct Skew {
 pub(crate) fn obey(watch: &Watch, line: &str) -> Result<Value, String> {
     let wrong = |error: serde_json::Error| format!("{error}: an order is {ORDERS}");
     let order: Value = serde_json::from_str(line).map_err(wrong)?;
-    let notes = || watch.notes.lock().unwrap_or_else(PoisonError::into_inner);
     if order == json!({ "count": true }) {
-        let count = std::mem::take(&mut notes().count);
+        let count = watch.note(|notes| std::mem::take(&mut notes.count));
         return serde_json::to_value(count).map_err(|error| error.to_string());
     }
     if order.get("faults").is_some() {
         let plan: Plan = serde_json::from_value(order).map_err(wrong)?;
-        notes().plan = plan.check()?;
+        let plan = plan.check()?;
+        watch.note(|notes| notes.plan = plan);
     } else if order.get("skew").is_some() {
         let Skew { skew } = serde_json::from_value(order).map_err(wrong)?;
         if skew.unsigned_abs() > MOST.unsigned_abs() {
