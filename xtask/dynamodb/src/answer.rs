@@ -1,10 +1,11 @@
-//! What the gate answers: in DynamoDB's form where the answer is its own, and whole or not.
+//! What the gate answers: in the service's form where the answer is its own, and whole or not.
 
+use crate::service::Service;
 use hyper::{
     Response, StatusCode,
     body::{Body, Bytes, Frame, SizeHint},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     io,
     pin::Pin,
@@ -74,11 +75,18 @@ impl Body for Part {
     }
 }
 
-/// An error as DynamoDB writes it.
-pub(crate) fn error(status: StatusCode, error: &Value) -> Answer {
-    let mut answer = of(status, "application/x-amz-json-1.0", error.to_string());
-    seal(&mut answer);
+/// An answer in JSON, as the service writes it: DynamoDB adds a checksum, EventBridge does not.
+pub(crate) fn json(service: Service, status: StatusCode, json: &Value) -> Answer {
+    let mut answer = of(status, service.content_type(), json.to_string());
+    if service == Service::DynamoDb {
+        seal(&mut answer);
+    }
     answer
+}
+
+/// One of the service's own errors.
+pub(crate) fn error(service: Service, status: StatusCode, code: &str, message: &str) -> Answer {
+    json(service, status, &json!({ "__type": service.error(code), "message": message }))
 }
 
 /// Adds the checksum of the body, as DynamoDB does.

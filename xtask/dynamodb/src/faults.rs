@@ -1,6 +1,9 @@
-//! What goes wrong between a client and DynamoDB, on order: as AWS says it, or as a network does it.
+//! What goes wrong between a client and AWS, on order: as AWS says it, or as a network does it.
 
-use crate::answer::{self, Answer};
+use crate::{
+    answer::{self, Answer},
+    service::Service,
+};
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -33,7 +36,7 @@ const SLOW: Duration = Duration::from_millis(300);
 pub(crate) enum Fault {
     /// It is done, and the connection closes without an answer.
     Lost,
-    /// It is not done: a failure of DynamoDB's own.
+    /// It is not done: a failure of the service's own.
     Error,
     /// It is not done: too much at once.
     Throttle,
@@ -107,30 +110,40 @@ impl Plan {
 }
 
 /// The answer to a request that is not passed on; none where the fault is that of an answer.
-pub(crate) fn refuse(fault: Fault, before: usize, action: &str, body: &[u8]) -> Option<Answer> {
+pub(crate) fn refuse(
+    service: Service,
+    fault: Fault,
+    before: usize,
+    action: &str,
+    body: &[u8],
+) -> Option<Answer> {
     const FULL: &str = "Throughput exceeds the current capacity of your table or index. DynamoDB is automatically \
                         scaling your table or index so please try again shortly.";
     const BUSY: &str = "Transaction is ongoing for the item";
     // AWS names the item that was in the way. Each of a transaction's items is in the way in its turn.
     let transact = matches!(action, "TransactWriteItems" | "TransactGetItems");
+    let simple = |code, message| answer::error(service, StatusCode::BAD_REQUEST, code, message);
     Some(match fault {
         Fault::Error => {
-            simple(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal server error")
+            // https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
+            let code = if service == Service::Events { "InternalException" } else { "InternalServerError" };
+            answer::error(service, StatusCode::INTERNAL_SERVER_ERROR, code, "Internal server error")
         }
+        Fault::Throttle if service == Service::Events => simple("ThrottlingException", "Rate exceeded"),
         // AWS has two ways to say so to a transaction: one after the other.
         Fault::Throttle if transact && before % 2 == 1 => {
             cancelled(items(body), before / 2, "ThrottlingError", FULL)
         }
-        Fault::Throttle => simple(StatusCode::BAD_REQUEST, "ThrottlingException", FULL),
+        Fault::Throttle => simple("ThrottlingException", FULL),
         Fault::Conflict if transact => cancelled(items(body), before, "TransactionConflict", BUSY),
-        // AWS says so to writes alone. A client that reads meets more here than there.
-        Fault::Conflict => simple(StatusCode::BAD_REQUEST, "TransactionConflictException", BUSY),
+        // AWS says so to writes of items alone. A client that does anything else meets more here than there.
+        Fault::Conflict => simple("TransactionConflictException", BUSY),
         Fault::Lost | Fault::Slow | Fault::Cut | Fault::Garbage | Fault::Type => return None,
     })
 }
 
 /// Does its harm to the answer to a request that was passed on. An error closes the connection.
-pub(crate) async fn spoil(fault: Fault, answer: Answer) -> io::Result<Answer> {
+pub(crate) async fn spoil(service: Service, fault: Fault, answer: Answer) -> io::Result<Answer> {
     Ok(match fault {
         Fault::Lost => return Err(io::Error::other("lost, as ordered")),
         Fault::Slow => {
@@ -138,9 +151,7 @@ pub(crate) async fn spoil(fault: Fault, answer: Answer) -> io::Result<Answer> {
             answer
         }
         Fault::Cut => answer.map(answer::Part::half),
-        Fault::Garbage => {
-            answer::of(StatusCode::OK, "application/x-amz-json-1.0", &b"\x1f\x8b{\"Item\xff\0\0"[..])
-        }
+        Fault::Garbage => answer::of(StatusCode::OK, service.content_type(), &b"\x1f\x8b{\"Item\xff\0\0"[..]),
         Fault::Type => answer::of(
             StatusCode::BAD_GATEWAY,
             "text/html",
@@ -156,10 +167,6 @@ fn items(body: &[u8]) -> usize {
     body["TransactItems"].as_array().map_or(1, |items| items.len().max(1))
 }
 
-fn simple(status: StatusCode, code: &str, message: &str) -> Answer {
-    answer::error(status, &json!({ "__type": name(code), "message": message }))
-}
-
 /// A transaction cancelled for the sake of one of its items: a reason for each, as AWS does it.
 fn cancelled(items: usize, which: usize, code: &str, message: &str) -> Answer {
     let reason = |index: usize| {
@@ -173,12 +180,7 @@ fn cancelled(items: usize, which: usize, code: &str, message: &str) -> Answer {
     let codes = codes.join(", ");
     let message =
         format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]");
-    let error = json!({
-        "__type": name("TransactionCanceledException"), "Message": message, "CancellationReasons": reasons,
-    });
-    answer::error(StatusCode::BAD_REQUEST, &error)
-}
-
-fn name(code: &str) -> String {
-    format!("com.amazonaws.dynamodb.v20120810#{code}")
+    let name = Service::DynamoDb.error("TransactionCanceledException");
+    let error = json!({ "__type": name, "Message": message, "CancellationReasons": reasons });
+    answer::json(Service::DynamoDb, StatusCode::BAD_REQUEST, &error)
 }

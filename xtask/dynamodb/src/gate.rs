@@ -8,6 +8,7 @@ use crate::{
     clock,
     faults::{Plan, refuse, spoil},
     orders::{Count, obey},
+    service::Service,
     signature,
 };
 use anyhow::Result;
@@ -136,6 +137,7 @@ impl Watch {
             Ok(body) => body.to_bytes(),
             Err(error) => {
                 return Ok(failure(
+                    Service::DynamoDb,
                     StatusCode::PAYLOAD_TOO_LARGE,
                     "RequestEntityTooLarge",
                     &error.to_string(),
@@ -160,11 +162,18 @@ impl Watch {
     }
 
     async fn signed(&self, headers: &HeaderMap, body: Bytes) -> io::Result<Answer> {
-        let checked = signature::check(headers, &body, &self.region, &self.credentials, self.now());
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let target = text("x-amz-target");
+        let service = Service::of(target);
+        let checked = signature::check(headers, &body, service, &self.region, &self.credentials, self.now());
         if let Err(message) = checked {
-            return Ok(failure(StatusCode::BAD_REQUEST, "InvalidSignatureException", &message));
+            return Ok(failure(service, StatusCode::BAD_REQUEST, "InvalidSignatureException", &message));
         }
-        let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+        // The same target is another operation, or none, in another of AWS's protocols.
+        if text("content-type") != service.content_type() {
+            let message = format!("the content type is to be {}", service.content_type());
+            return Ok(failure(service, StatusCode::NOT_FOUND, "UnknownOperationException", &message));
+        }
         let action = target.rsplit('.').next().unwrap_or_default();
         let fault = self.note(|Notes { plan, count }| {
             let fault = plan.next(action);
@@ -178,9 +187,9 @@ impl Watch {
         });
         let answer = match fault {
             None => self.pass(Method::POST, headers, body).await,
-            Some((fault, before)) => match refuse(fault, before, action, &body) {
+            Some((fault, before)) => match refuse(service, fault, before, action, &body) {
                 Some(answer) => answer,
-                None => spoil(fault, self.pass(Method::POST, headers, body).await).await?,
+                None => spoil(service, fault, self.pass(Method::POST, headers, body).await).await?,
             },
         };
         self.note(|notes| notes.count.bytes.received += answer.body().len() as u64);
@@ -198,7 +207,7 @@ impl Watch {
         }
         match self.ask(request).await {
             Ok(answer) => answer,
-            Err(error) => failure(StatusCode::BAD_GATEWAY, "InternalFailure", &error),
+            Err(error) => failure(Service::DynamoDb, StatusCode::BAD_GATEWAY, "InternalFailure", &error),
         }
     }
 
@@ -227,7 +236,10 @@ impl Watch {
 }
 
 /// An error of the gate's own, as AWS's front door writes it.
-fn failure(status: StatusCode, code: &str, message: &str) -> Answer {
-    let name = format!("com.amazon.coral.service#{code}");
-    answer::error(status, &json!({ "__type": name, "message": message }))
+fn failure(service: Service, status: StatusCode, code: &str, message: &str) -> Answer {
+    let name = match service {
+        Service::DynamoDb => format!("com.amazon.coral.service#{code}"),
+        Service::Events => code.to_owned(),
+    };
+    answer::json(service, status, &json!({ "__type": name, "message": message }))
 }

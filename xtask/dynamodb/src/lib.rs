@@ -7,6 +7,7 @@ mod answer;
 mod faults;
 mod gate;
 mod orders;
+mod service;
 mod signature;
 
 pub use gate::Gate;

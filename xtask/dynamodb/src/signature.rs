@@ -1,5 +1,6 @@
 //! Whether AWS's own signer would have made a signature.
 
+use crate::service::Service;
 use anyhow::Result;
 use aws_credential_types::Credentials as Identity;
 use aws_sigv4::{
@@ -16,10 +17,11 @@ use std::time::{Duration, UNIX_EPOCH};
 /// How far a clock may be off, in milliseconds.
 const NEAR: u64 = 5 * 60 * 1_000;
 
-/// Signs the request with AWS's own signer, at the time that it names, and compares.
+/// Signs the request to the service with AWS's own signer, at the time that it names, and compares.
 pub(crate) fn check(
     headers: &HeaderMap,
     body: &[u8],
+    service: Service,
     region: &str,
     credentials: &Credentials,
     now: Millis,
@@ -51,7 +53,7 @@ pub(crate) fn check(
     let params = SigningParams::builder()
         .identity(&identity)
         .region(region)
-        .name("dynamodb")
+        .name(service.name())
         .time(UNIX_EPOCH + Duration::from_millis(signed))
         .settings(SigningSettings::default())
         .build()
