@@ -30,9 +30,9 @@ impl Part {
         Self { missing: self.sent.len() - half, sent: self.sent.slice(..half), flushed: false }
     }
 
-    /// How many bytes are sent.
-    pub(crate) fn len(&self) -> usize {
-        self.sent.len()
+    /// What is sent.
+    pub(crate) fn sent(&self) -> &[u8] {
+        &self.sent
     }
 }
 
@@ -87,6 +87,11 @@ pub(crate) fn json(service: Service, status: StatusCode, json: &Value) -> Answer
 /// One of the service's own errors.
 pub(crate) fn error(service: Service, status: StatusCode, code: &str, message: &str) -> Answer {
     json(service, status, &json!({ "__type": service.error(code), "message": message }))
+}
+
+/// A request that is refused for what it asks.
+pub(crate) fn refusal(service: Service, code: &str, message: &str) -> Box<Answer> {
+    Box::new(error(service, StatusCode::BAD_REQUEST, code, message))
 }
 
 /// Adds the checksum of the body, as DynamoDB does.

@@ -3,22 +3,25 @@
 use crate::{
     answer::{self, Answer},
     service::Service,
+    streams,
 };
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, io, num::NonZeroU64, time::Duration};
 
-/// The requests that read or write items. Those that make or describe tables never suffer.
+/// The requests that read or write items, and that follow a stream. Those that make or describe tables never suffer.
 const DATA: &[&str] = &[
     "BatchExecuteStatement",
     "BatchGetItem",
     "BatchWriteItem",
     "DeleteItem",
+    "DescribeStream",
     "ExecuteStatement",
     "ExecuteTransaction",
     "GetItem",
     "GetRecords",
+    "GetShardIterator",
     "PutItem",
     "Query",
     "Scan",
@@ -122,6 +125,7 @@ pub(crate) fn refuse(
     const BUSY: &str = "Transaction is ongoing for the item";
     // AWS names the item that was in the way. Each of a transaction's items is in the way in its turn.
     let transact = matches!(action, "TransactWriteItems" | "TransactGetItems");
+    let stream = matches!(action, "DescribeStream" | "GetShardIterator" | "GetRecords");
     let simple = |code, message| answer::error(service, StatusCode::BAD_REQUEST, code, message);
     Some(match fault {
         Fault::Error => {
@@ -129,6 +133,7 @@ pub(crate) fn refuse(
             let code = if service == Service::Events { "InternalException" } else { "InternalServerError" };
             answer::error(service, StatusCode::INTERNAL_SERVER_ERROR, code, "Internal server error")
         }
+        Fault::Throttle if stream => simple("LimitExceededException", streams::LIMITED),
         Fault::Throttle if service == Service::Events => simple("ThrottlingException", "Rate exceeded"),
         // AWS has two ways to say so to a transaction: one after the other.
         Fault::Throttle if transact && before % 2 == 1 => {

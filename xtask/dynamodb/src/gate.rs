@@ -1,6 +1,6 @@
 //! What the emulator does not do and AWS does: a gate before it that lets nothing through whose signature AWS's own
-//! signer would not have made, or whose clock is more than five minutes off. On order it does what a bad day does as
-//! well.
+//! signer would not have made, or whose clock is more than five minutes off. It has streams as AWS has them
+//! ([`crate::streams`]). On order it does what a bad day does as well.
 
 use crate::{
     Listening, Stopped,
@@ -10,13 +10,14 @@ use crate::{
     orders::{Count, obey},
     service::Service,
     signature,
+    streams::Streams,
 };
 use anyhow::Result;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode, Uri,
     body::{Bytes, Incoming},
-    header::HeaderValue,
+    header::{HeaderName, HeaderValue},
     server::conn::http1,
     service::service_fn,
 };
@@ -24,7 +25,10 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioIo},
 };
-use rewound_core::{dynamodb::sign::Credentials, time::Millis};
+use rewound_core::{
+    dynamodb::sign::{Credentials, sign},
+    time::Millis,
+};
 use serde_json::{Value, json};
 use std::{
     io,
@@ -34,7 +38,10 @@ use std::{
     },
     time::{Duration, UNIX_EPOCH},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime::Handle,
+};
 
 /// What DynamoDB takes in one request.
 const MAX_BODY: usize = 16 << 20;
@@ -45,6 +52,7 @@ pub struct Gate {
     /// Where it listens, such as `http://127.0.0.1:8000`.
     pub url: String,
     watch: Arc<Watch>,
+    runtime: Handle,
     _listening: Listening,
 }
 
@@ -58,6 +66,8 @@ pub(crate) struct Watch {
     /// How far the gate's clock is ahead of this machine's, in milliseconds.
     pub(crate) skew: AtomicI64,
     notes: Mutex<Notes>,
+    /// Held while the emulator is asked about a stream: nobody reads it while it is being split.
+    pub(crate) streams: tokio::sync::Mutex<Streams>,
 }
 
 #[derive(Debug, Default)]
@@ -82,25 +92,40 @@ impl Gate {
             credentials,
             skew: AtomicI64::new(0),
             notes: Mutex::default(),
+            streams: tokio::sync::Mutex::default(),
         });
         let (url, listening) =
             Listening::start(port, |listener, stopped| serve(listener, stopped, Arc::clone(&watch)))?;
-        Ok(Self { url, watch, _listening: listening })
+        Ok(Self { url, watch, runtime: listening.runtime.clone(), _listening: listening })
     }
 
     /// Carries out an order, which is a line of JSON, and gives the answer:
     ///
     /// - `{"faults": ["lost", "error", "throttle", "conflict", "slow", "cut", "garbage", "type"], "every": 5}`: from
-    ///   now on every fifth signed request for data suffers the next of these; with `"only": "TransactWriteItems"`
-    ///   every fifth of that action. None of them ends it. `{"ok": true}`.
+    ///   now on every fifth signed request for data or of a stream suffers the next of these; with
+    ///   `"only": "TransactWriteItems"` every fifth of that action. None of them ends it. `{"ok": true}`.
     /// - `{"skew": milliseconds}`: the gate's clock is so much ahead of this machine's. `{"ok": true}`.
     /// - `{"count": true}`: what came by since the last count, `{"passed": n, "actions": {"GetItem": n, …}, "bytes":
-    ///   {"sent": n, "received": n}, "faults": {"lost": n, …}}`, in requests whose signature was right and in bytes of
-    ///   bodies as the client sees them.
+    ///   {"sent": n, "received": n}, "faults": {"lost": n, …}, "limited": n}`, in requests whose signature was right and
+    ///   in bytes of bodies as the client sees them. `limited` were those that read a shard the sixth time in a second.
+    /// - `{"streams": {"split": true}}`: every open shard of every stream ends where the stream ends now, and has two
+    ///   children with half of its partition keys each. `{"ok": true}`, as to each of these:
+    /// - `{"streams": {"expire": true}}`: every iterator that was given out has expired.
+    /// - `{"streams": {"trim": true}}`: all records that there are now are gone, and so are closed shards.
+    ///   `TrimmedDataAccessException` answers an iterator that would read one of them, and the sequence number of one,
+    ///   even of the last. An iterator that has come behind them goes on.
+    /// - `{"streams": {"disorder": true, "repeat": true, "page": 10, "empty": 2, "shards": 2}}`: from now on a page's
+    ///   records come in reverse, and each comes in the next page again; a page has ten of them at most, those that come
+    ///   again included; two empty pages come before each that has records; and a page of `DescribeStream` has two
+    ///   shards at most. What is left out is not so: `{"streams": {}}` ends it all.
     ///
     /// Anything else: `{"error": "…"}`, and nothing is changed.
+    ///
+    /// # Panics
+    /// In a thread that runs asynchronous tasks, as whatever blocks does there.
     pub fn order(&self, line: &str) -> Value {
-        obey(&self.watch, line).unwrap_or_else(|error| json!({ "error": error }))
+        let done = self.runtime.block_on(obey(&self.watch, line));
+        done.unwrap_or_else(|error| json!({ "error": error }))
     }
 }
 
@@ -148,7 +173,7 @@ impl Watch {
             self.signed(&head.headers, body).await?
         } else {
             // What a browser asks before a request is not signed.
-            self.pass(head.method, &head.headers, body).await
+            self.pass(&self.upstream, head.method, &head.headers, body).await
         };
         let headers = answer.headers_mut();
         let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(self.now()));
@@ -175,7 +200,7 @@ impl Watch {
             return Ok(failure(service, StatusCode::NOT_FOUND, "UnknownOperationException", &message));
         }
         let action = target.rsplit('.').next().unwrap_or_default();
-        let fault = self.note(|Notes { plan, count }| {
+        let fault = self.note(|Notes { plan, count, .. }| {
             let fault = plan.next(action);
             count.passed += 1;
             *count.actions.entry(action.to_owned()).or_default() += 1;
@@ -186,28 +211,61 @@ impl Watch {
             fault
         });
         let answer = match fault {
-            None => self.pass(Method::POST, headers, body).await,
+            None => self.carry_out(target, headers, body).await,
             Some((fault, before)) => match refuse(service, fault, before, action, &body) {
                 Some(answer) => answer,
-                None => spoil(service, fault, self.pass(Method::POST, headers, body).await).await?,
+                None => spoil(service, fault, self.carry_out(target, headers, body).await).await?,
             },
         };
-        self.note(|notes| notes.count.bytes.received += answer.body().len() as u64);
+        self.note(|notes| notes.count.bytes.received += answer.body().sent().len() as u64);
         Ok(answer)
     }
 
+    async fn carry_out(&self, target: &str, headers: &HeaderMap, body: Bytes) -> Answer {
+        let service = Service::of(target);
+        let done = match target {
+            "DynamoDBStreams_20120810.DescribeStream" => self.describe_stream(&body).await,
+            "DynamoDBStreams_20120810.GetShardIterator" => self.get_shard_iterator(&body).await,
+            "DynamoDBStreams_20120810.GetRecords" => self.get_records(&body).await,
+            _ => return self.pass(&self.upstream, Method::POST, headers, body).await,
+        };
+        done.map_or_else(|refused| *refused, |done| answer::json(service, StatusCode::OK, &done))
+    }
+
+    /// Asks the emulator something of the gate's own. An error is its answer, for the client.
+    pub(crate) async fn emulator(&self, target: &str, body: &Value) -> Done {
+        let body = body.to_string();
+        let host = self.upstream.authority().map_or("", |authority| authority.as_str());
+        let signed = sign(&self.credentials, &self.region, host, target, body.as_bytes(), clock());
+        let mut headers = HeaderMap::new();
+        for (name, value) in signed {
+            // What is no header is missing then, and the emulator says so.
+            headers.extend(
+                HeaderValue::try_from(value).ok().map(|value| (HeaderName::from_static(name), value)),
+            );
+        }
+        let answer = self.pass(&self.upstream, Method::POST, &headers, body.into()).await;
+        read(Service::DynamoDb, answer)
+    }
+
     /// Asks the emulator.
-    async fn pass(&self, method: Method, headers: &HeaderMap, body: Bytes) -> Answer {
+    async fn pass(&self, to: &Uri, method: Method, headers: &HeaderMap, body: Bytes) -> Answer {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = self.upstream.clone();
+        *request.uri_mut() = to.clone();
         *request.headers_mut() = headers.clone();
         for name in ["host", "content-length", "transfer-encoding", "connection"] {
             request.headers_mut().remove(name);
         }
+        let service = if *to == self.upstream { Service::DynamoDb } else { Service::Events };
         match self.ask(request).await {
-            Ok(answer) => answer,
-            Err(error) => failure(Service::DynamoDb, StatusCode::BAD_GATEWAY, "InternalFailure", &error),
+            Ok(mut answer) => {
+                if service == Service::DynamoDb && !answer.headers().contains_key("x-amz-crc32") {
+                    answer::seal(&mut answer);
+                }
+                answer
+            }
+            Err(error) => failure(service, StatusCode::BAD_GATEWAY, "InternalFailure", &error),
         }
     }
 
@@ -218,11 +276,7 @@ impl Watch {
         for name in ["content-length", "transfer-encoding", "connection"] {
             head.headers.remove(name);
         }
-        let mut answer = Response::from_parts(head, Part::from(body));
-        if !answer.headers().contains_key("x-amz-crc32") {
-            answer::seal(&mut answer);
-        }
-        Ok(answer)
+        Ok(Response::from_parts(head, Part::from(body)))
     }
 
     /// The gate's clock.
@@ -233,6 +287,19 @@ impl Watch {
     pub(crate) fn note<T>(&self, note: impl FnOnce(&mut Notes) -> T) -> T {
         note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// What a request that the gate answers itself comes to: the body of the answer, or a refusal.
+pub(crate) type Done = Result<Value, Box<Answer>>;
+
+/// The body of an answer that is no error; the answer itself where it is one.
+fn read(service: Service, answer: Answer) -> Done {
+    if answer.status() != StatusCode::OK {
+        return Err(Box::new(answer));
+    }
+    serde_json::from_slice(answer.body().sent()).map_err(|error| {
+        Box::new(failure(service, StatusCode::BAD_GATEWAY, "InternalFailure", &error.to_string()))
+    })
 }
 
 /// An error of the gate's own, as AWS's front door writes it.

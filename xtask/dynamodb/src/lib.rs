@@ -1,7 +1,8 @@
 //! A DynamoDB on loopback, for tests and for work without an account, and a store on it.
 //!
 //! The emulator is dynoxide, embedded: it starts in milliseconds, keeps everything in memory or in a file, and ends with
-//! its [`Server`]. It does not check signatures, and nothing ever goes wrong with it: a [`Gate`] before it sees to both.
+//! its [`Server`]. It does not check signatures, its streams never change, and nothing ever goes wrong with it: a [`Gate`]
+//! before it sees to all of that.
 
 mod answer;
 mod faults;
@@ -9,6 +10,7 @@ mod gate;
 mod orders;
 mod service;
 mod signature;
+mod streams;
 
 pub use gate::Gate;
 
@@ -32,7 +34,11 @@ use std::{
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot};
+use tokio::{
+    net::TcpListener,
+    runtime::{Handle, Runtime},
+    sync::oneshot,
+};
 
 /// An emulator that runs until it is dropped.
 #[derive(Debug)]
@@ -73,6 +79,8 @@ type Stopped = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Something that listens on loopback in a thread of its own, until it is dropped.
 #[derive(Debug)]
 struct Listening {
+    /// What runs in the thread, for whoever else has to wait for something there.
+    runtime: Handle,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -87,6 +95,7 @@ impl Listening {
             .block_on(TcpListener::bind(("127.0.0.1", port)))
             .with_context(|| format!("port {port} of 127.0.0.1 is not to be had"))?;
         let url = format!("http://{}", listener.local_addr()?);
+        let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let serving = serve(listener, Box::pin(async { drop(stopped.await) }));
         let thread = thread::spawn(move || {
@@ -94,7 +103,7 @@ impl Listening {
                 eprintln!("what listened on loopback stopped: {error}");
             }
         });
-        Ok((url, Self { stop: Some(stop), thread: Some(thread) }))
+        Ok((url, Self { runtime: handle, stop: Some(stop), thread: Some(thread) }))
     }
 }
 

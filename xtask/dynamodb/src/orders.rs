@@ -1,15 +1,16 @@
-//! What a running gate can be told, a line of JSON each: to let something go wrong, to have another clock, to say what
-//! it counted.
+//! What a running gate can be told, a line of JSON each: to let something go wrong, to have another clock, to change its
+//! streams, to say what it counted.
 
 use crate::{
     faults::{Fault, Plan},
     gate::Watch,
+    streams::Manner,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
-const ORDERS: &str = r#"{"faults": ["lost", …], "every": 5, "only": "TransactWriteItems"}, {"skew": milliseconds} or {"count": true}"#;
+const ORDERS: &str = r#"{"faults": ["lost", …], "every": 5, "only": "TransactWriteItems"}, {"skew": milliseconds}, {"count": true}, {"streams": {"split": true}}, {"streams": {"expire": true}}, {"streams": {"trim": true}} or {"streams": {"disorder": true, "repeat": true, "page": 10, "empty": 2, "shards": 2}}"#;
 
 /// A hundred years: farther off, a time cannot be written as a date.
 const MOST: i64 = 100 * 365 * 24 * 3_600_000;
@@ -25,6 +26,8 @@ pub(crate) struct Count {
     pub(crate) bytes: Bytes,
     /// What they suffered.
     pub(crate) faults: BTreeMap<Fault, u64>,
+    /// How many of them read a shard too often.
+    pub(crate) limited: u64,
 }
 
 /// Bytes of bodies, as the client sees them.
@@ -40,15 +43,30 @@ struct Skew {
     skew: i64,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Lasting {
+    streams: Manner,
+}
+
 /// Does what the line says, and gives the answer.
-pub(crate) fn obey(watch: &Watch, line: &str) -> Result<Value, String> {
+pub(crate) async fn obey(watch: &Watch, line: &str) -> Result<Value, String> {
     let wrong = |error: serde_json::Error| format!("{error}: an order is {ORDERS}");
     let order: Value = serde_json::from_str(line).map_err(wrong)?;
     if order == json!({ "count": true }) {
         let count = watch.note(|notes| std::mem::take(&mut notes.count));
         return serde_json::to_value(count).map_err(|error| error.to_string());
     }
-    if order.get("faults").is_some() {
+    if order == json!({ "streams": { "split": true } }) {
+        watch.split().await?;
+    } else if order == json!({ "streams": { "expire": true } }) {
+        watch.streams.lock().await.expire();
+    } else if order == json!({ "streams": { "trim": true } }) {
+        watch.trim().await?;
+    } else if order.get("streams").is_some() {
+        let Lasting { streams } = serde_json::from_value(order).map_err(wrong)?;
+        watch.streams.lock().await.manner = streams;
+    } else if order.get("faults").is_some() {
         let plan: Plan = serde_json::from_value(order).map_err(wrong)?;
         let plan = plan.check()?;
         watch.note(|notes| notes.plan = plan);

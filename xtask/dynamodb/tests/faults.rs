@@ -313,9 +313,12 @@ fn what_came_by_is_counted_once() {
         "actions": { "DescribeTable": 1, "GetItem": 1, "PutItem": 4, "TransactWriteItems": 1 },
         "bytes": { "sent": sent, "received": received },
         "faults": { "lost": 1, "cut": 1 },
+        "limited": 0,
     });
     assert_eq!(gate.order(r#"{"count":true}"#), expected);
-    let nothing = json!({ "passed": 0, "actions": {}, "bytes": { "sent": 0, "received": 0 }, "faults": {} });
+    let nothing = json!({
+        "passed": 0, "actions": {}, "bytes": { "sent": 0, "received": 0 }, "faults": {}, "limited": 0,
+    });
     assert_eq!(gate.order(r#"{"count": true}"#), nothing);
 }
 
@@ -339,6 +342,11 @@ fn what_is_no_order_is_told_and_changes_nothing() {
         (r#"{"skew":"a bit"}"#, "i64"),
         (r#"{"skew":9223372036854775807}"#, "a hundred years"),
         (r#"{"skew":1,"count":true}"#, "`count`"),
+        (r#"{"streams":{"split":false}}"#, "`split`"),
+        (r#"{"streams":{"merge":true}}"#, "`merge`"),
+        (r#"{"streams":{"page":0}}"#, "nonzero"),
+        (r#"{"streams":{"trim":true},"count":true}"#, "`trim`"),
+        (r#"{"streams":true}"#, "Manner"),
     ] {
         let answer = gate.order(line);
         let error = answer["error"].as_str().unwrap_or_else(|| panic!("{line}: {answer}"));
