@@ -104,16 +104,17 @@ pub(crate) fn peer() -> Result<()> {
     npm(&root().join("xtask/dynamodb/peer")).map(drop)
 }
 
-/// The second emulator of DynamoDB, in Python.
+/// The second emulator of DynamoDB, and one of EventBridge, in Python.
 pub(crate) fn moto() -> Result<PathBuf> {
     const VERSION: &str = "5.2.5";
-    let home = cache()?.join(format!("moto-{VERSION}"));
+    // Named after what it has: one that was installed for less is not taken for it.
+    let home = cache()?.join(format!("moto-{VERSION}-events"));
     let program = home.join("bin/moto_server");
     // pip writes programs last, so an interrupted install counts as none.
     if !program.exists() {
         const HELP: &str = "Install Python 3.9 or newer with venv, and run this again.";
         run(command("python3 -m venv").arg(&home), HELP)?;
-        let package = format!("moto[server,dynamodb]=={VERSION}");
+        let package = format!("moto[server,dynamodb,events]=={VERSION}");
         run(Command::new(home.join("bin/pip")).args(["install", "--quiet", &package]), HELP)?;
     }
     Ok(program)

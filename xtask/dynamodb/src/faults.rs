@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, io, num::NonZeroU64, time::Duration};
 
-/// The requests that read or write items, and that follow a stream. Those that make or describe tables never suffer.
+/// The requests that read or write items, that follow a stream and that put events. Those that make or describe tables
+/// never suffer.
 const DATA: &[&str] = &[
     "BatchExecuteStatement",
     "BatchGetItem",
@@ -22,6 +23,7 @@ const DATA: &[&str] = &[
     "GetItem",
     "GetRecords",
     "GetShardIterator",
+    "PutEvents",
     "PutItem",
     "Query",
     "Scan",

@@ -1,10 +1,11 @@
 //! What the emulator does not do and AWS does: a gate before it that lets nothing through whose signature AWS's own
 //! signer would not have made, or whose clock is more than five minutes off. It has streams as AWS has them
-//! ([`crate::streams`]). On order it does what a bad day does as well.
+//! ([`crate::streams`]) and an EventBridge ([`crate::bus`]). On order it does what a bad day does as well.
 
 use crate::{
     Listening, Stopped,
     answer::{self, Answer, Part},
+    bus::Bus,
     clock,
     faults::{Plan, refuse, spoil},
     orders::{Count, obey},
@@ -33,7 +34,7 @@ use serde_json::{Value, json};
 use std::{
     io,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, UNIX_EPOCH},
@@ -60,6 +61,7 @@ pub struct Gate {
 #[derive(Debug)]
 pub(crate) struct Watch {
     upstream: Uri,
+    bus: OnceLock<Uri>,
     client: Client<HttpConnector, Full<Bytes>>,
     region: String,
     credentials: Credentials,
@@ -74,6 +76,7 @@ pub(crate) struct Watch {
 pub(crate) struct Notes {
     pub(crate) plan: Plan,
     pub(crate) count: Count,
+    pub(crate) bus: Bus,
 }
 
 impl Gate {
@@ -87,6 +90,7 @@ impl Gate {
         connector.set_nodelay(true);
         let watch = Arc::new(Watch {
             upstream: upstream.parse()?,
+            bus: OnceLock::new(),
             client: Client::builder(TokioExecutor::new()).build(connector),
             region: region.to_owned(),
             credentials,
@@ -99,10 +103,21 @@ impl Gate {
         Ok(Self { url, watch, runtime: listening.runtime.clone(), _listening: listening })
     }
 
+    /// The gate, before the EventBridge at `url` as well: what it has nothing against is put there, and answered as it is
+    /// there. The first one stays.
+    ///
+    /// # Errors
+    /// A `url` that is none.
+    pub fn with_bus(self, url: &str) -> Result<Self> {
+        let url: Uri = url.parse()?;
+        self.watch.bus.get_or_init(|| url);
+        Ok(self)
+    }
+
     /// Carries out an order, which is a line of JSON, and gives the answer:
     ///
     /// - `{"faults": ["lost", "error", "throttle", "conflict", "slow", "cut", "garbage", "type"], "every": 5}`: from
-    ///   now on every fifth signed request for data or of a stream suffers the next of these; with
+    ///   now on every fifth signed request for data, of a stream or with events suffers the next of these; with
     ///   `"only": "TransactWriteItems"` every fifth of that action. None of them ends it. `{"ok": true}`.
     /// - `{"skew": milliseconds}`: the gate's clock is so much ahead of this machine's. `{"ok": true}`.
     /// - `{"count": true}`: what came by since the last count, `{"passed": n, "actions": {"GetItem": n, …}, "bytes":
@@ -118,6 +133,10 @@ impl Gate {
     ///   records come in reverse, and each comes in the next page again; a page has ten of them at most, those that come
     ///   again included; two empty pages come before each that has records; and a page of `DescribeStream` has two
     ///   shards at most. What is left out is not so: `{"streams": {}}` ends it all.
+    /// - `{"bus": {"take": true}}`: `{"entries": […]}`, the entries of `PutEvents` that were taken since the last time, as
+    ///   they were put and in their order.
+    /// - `{"bus": {"fail": 3}}`: from now on every third entry that nothing is wrong with fails, with
+    ///   `ThrottlingException` and `InternalFailure` in turn; with 0 none does. `{"ok": true}`.
     ///
     /// Anything else: `{"error": "…"}`, and nothing is changed.
     ///
@@ -227,7 +246,19 @@ impl Watch {
             "DynamoDBStreams_20120810.DescribeStream" => self.describe_stream(&body).await,
             "DynamoDBStreams_20120810.GetShardIterator" => self.get_shard_iterator(&body).await,
             "DynamoDBStreams_20120810.GetRecords" => self.get_records(&body).await,
-            _ => return self.pass(&self.upstream, Method::POST, headers, body).await,
+            "AWSEvents.PutEvents" => self.put_events(headers, &body).await,
+            _ => {
+                let to = if service == Service::Events { self.bus() } else { Some(&self.upstream) };
+                return match to {
+                    Some(to) => self.pass(to, Method::POST, headers, body).await,
+                    None => answer::error(
+                        service,
+                        StatusCode::BAD_REQUEST,
+                        "UnknownOperationException",
+                        "without another EventBridge the gate knows PutEvents alone",
+                    ),
+                };
+            }
         };
         done.map_or_else(|refused| *refused, |done| answer::json(service, StatusCode::OK, &done))
     }
@@ -248,8 +279,8 @@ impl Watch {
         read(Service::DynamoDb, answer)
     }
 
-    /// Asks the emulator.
-    async fn pass(&self, to: &Uri, method: Method, headers: &HeaderMap, body: Bytes) -> Answer {
+    /// Asks the emulator, or an EventBridge.
+    pub(crate) async fn pass(&self, to: &Uri, method: Method, headers: &HeaderMap, body: Bytes) -> Answer {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = to.clone();
@@ -279,6 +310,11 @@ impl Watch {
         Ok(Response::from_parts(head, Part::from(body)))
     }
 
+    /// The EventBridge that events are put to as well, if there is one.
+    pub(crate) fn bus(&self) -> Option<&Uri> {
+        self.bus.get()
+    }
+
     /// The gate's clock.
     fn now(&self) -> Millis {
         clock().saturating_add_signed(self.skew.load(Ordering::Relaxed))
@@ -293,7 +329,7 @@ impl Watch {
 pub(crate) type Done = Result<Value, Box<Answer>>;
 
 /// The body of an answer that is no error; the answer itself where it is one.
-fn read(service: Service, answer: Answer) -> Done {
+pub(crate) fn read(service: Service, answer: Answer) -> Done {
     if answer.status() != StatusCode::OK {
         return Err(Box::new(answer));
     }

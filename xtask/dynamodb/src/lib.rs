@@ -2,9 +2,10 @@
 //!
 //! The emulator is dynoxide, embedded: it starts in milliseconds, keeps everything in memory or in a file, and ends with
 //! its [`Server`]. It does not check signatures, its streams never change, and nothing ever goes wrong with it: a [`Gate`]
-//! before it sees to all of that.
+//! before it sees to all of that, and stands for EventBridge as well.
 
 mod answer;
+mod bus;
 mod faults;
 mod gate;
 mod orders;

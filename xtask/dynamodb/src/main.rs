@@ -4,7 +4,8 @@
 //! `{"url", "region", "accessKeyId", "secretAccessKey"}`. From then on each line of its standard input is an
 //! [order](Gate::order), answered by a line. It ends with its standard input.
 //!
-//! `--tables PREFIX` makes every table with that prefix before.
+//! `--tables PREFIX` makes every table with that prefix before. With `--bus URL` the gate puts the events that it takes to
+//! the EventBridge there as well, and answers what that said.
 //!
 //! With `--port N` it listens there, and with `--file PATH` it keeps everything in that file: killed and started again
 //! with both, it is where it was and has what it had. A disk makes every commit wait; a file in `/dev/shm` is as quick
@@ -19,18 +20,23 @@ use std::{
 };
 
 fn main() -> Result<()> {
-    let (mut with_gate, mut prefix, mut port, mut file) = (false, None, 0, None);
+    let (mut with_gate, mut prefix, mut bus, mut port, mut file) = (false, None, None, 0, None);
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         match arg {
             Arg::Long("gate") => with_gate = true,
             Arg::Long("tables") => prefix = Some(args.value()?.string()?),
+            Arg::Long("bus") => bus = Some(args.value()?.string()?),
             Arg::Long("port") => port = args.value()?.parse()?,
             Arg::Long("file") => file = Some(PathBuf::from(args.value()?)),
             other => return Err(other.unexpected().into()),
         }
     }
-    if with_gate { gate(prefix.as_deref(), port, file.as_deref()) } else { tables(port, file.as_deref()) }
+    if with_gate {
+        gate(prefix.as_deref(), bus.as_deref(), port, file.as_deref())
+    } else {
+        tables(port, file.as_deref())
+    }
 }
 
 fn tables(port: u16, file: Option<&Path>) -> Result<()> {
@@ -47,10 +53,11 @@ fn tables(port: u16, file: Option<&Path>) -> Result<()> {
     }
 }
 
-fn gate(prefix: Option<&str>, port: u16, file: Option<&Path>) -> Result<()> {
+fn gate(prefix: Option<&str>, bus: Option<&str>, port: u16, file: Option<&Path>) -> Result<()> {
     let server = Server::start(0, file)?;
     let credentials = credentials();
     let gate = Gate::start(port, &server.url, REGION, credentials.clone())?;
+    let gate = if let Some(bus) = bus { gate.with_bus(bus)? } else { gate };
     if let Some(prefix) = prefix {
         Client::new(&gate.url, layout(prefix)).create_tables()?;
     }

@@ -1,5 +1,5 @@
 //! What a running gate can be told, a line of JSON each: to let something go wrong, to have another clock, to change its
-//! streams, to say what it counted.
+//! streams, to say what it counted and which events it took.
 
 use crate::{
     faults::{Fault, Plan},
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
-const ORDERS: &str = r#"{"faults": ["lost", …], "every": 5, "only": "TransactWriteItems"}, {"skew": milliseconds}, {"count": true}, {"streams": {"split": true}}, {"streams": {"expire": true}}, {"streams": {"trim": true}} or {"streams": {"disorder": true, "repeat": true, "page": 10, "empty": 2, "shards": 2}}"#;
+const ORDERS: &str = r#"{"faults": ["lost", …], "every": 5, "only": "TransactWriteItems"}, {"skew": milliseconds}, {"count": true}, {"streams": {"split": true}}, {"streams": {"expire": true}}, {"streams": {"trim": true}}, {"streams": {"disorder": true, "repeat": true, "page": 10, "empty": 2, "shards": 2}}, {"bus": {"take": true}} or {"bus": {"fail": 3}}"#;
 
 /// A hundred years: farther off, a time cannot be written as a date.
 const MOST: i64 = 100 * 365 * 24 * 3_600_000;
@@ -49,6 +49,18 @@ struct Lasting {
     streams: Manner,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Failing {
+    bus: Fail,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fail {
+    fail: u64,
+}
+
 /// Does what the line says, and gives the answer.
 pub(crate) async fn obey(watch: &Watch, line: &str) -> Result<Value, String> {
     let wrong = |error: serde_json::Error| format!("{error}: an order is {ORDERS}");
@@ -56,6 +68,9 @@ pub(crate) async fn obey(watch: &Watch, line: &str) -> Result<Value, String> {
     if order == json!({ "count": true }) {
         let count = watch.note(|notes| std::mem::take(&mut notes.count));
         return serde_json::to_value(count).map_err(|error| error.to_string());
+    }
+    if order == json!({ "bus": { "take": true } }) {
+        return Ok(json!({ "entries": watch.note(|notes| notes.bus.take()) }));
     }
     if order == json!({ "streams": { "split": true } }) {
         watch.split().await?;
@@ -66,6 +81,9 @@ pub(crate) async fn obey(watch: &Watch, line: &str) -> Result<Value, String> {
     } else if order.get("streams").is_some() {
         let Lasting { streams } = serde_json::from_value(order).map_err(wrong)?;
         watch.streams.lock().await.manner = streams;
+    } else if order.get("bus").is_some() {
+        let Failing { bus } = serde_json::from_value(order).map_err(wrong)?;
+        watch.note(|notes| notes.bus.fail(bus.fail));
     } else if order.get("faults").is_some() {
         let plan: Plan = serde_json::from_value(order).map_err(wrong)?;
         let plan = plan.check()?;

@@ -347,6 +347,8 @@ fn what_is_no_order_is_told_and_changes_nothing() {
         (r#"{"streams":{"page":0}}"#, "nonzero"),
         (r#"{"streams":{"trim":true},"count":true}"#, "`trim`"),
         (r#"{"streams":true}"#, "Manner"),
+        (r#"{"bus":{"take":false}}"#, "`take`"),
+        (r#"{"bus":{"fail":"often"}}"#, "u64"),
     ] {
         let answer = gate.order(line);
         let error = answer["error"].as_str().unwrap_or_else(|| panic!("{line}: {answer}"));
