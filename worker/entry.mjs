@@ -1,11 +1,11 @@
 // What the runtime loads: the edge as WebAssembly, and its two doors. Nothing is random, timed or fetched here.
 
-import { __worker_init_state, fetch, initSync, Line as Inner } from "./dist/edge.js";
+import { __worker_init_state, fetch, initSync, Line as Inner, scheduled } from "./dist/edge.js";
 import module from "./dist/edge_bg.wasm";
 
 initSync({ module });
 
-export default { fetch };
+export default { fetch, scheduled };
 
 /** The line before a hot aggregate. It outlives a WebAssembly instance that trapped, and what it held in it does not. */
 export class Line {

@@ -14,6 +14,7 @@
 //! | [`replay`] | from the bytes of a stream straight to its state |
 //! | [`dynamodb`], [`http`] | the store's calls and the edge's requests, without sending or receiving any |
 //! | [`projection`], [`views`] | read models |
+//! | [`feed`] | how events reach read models, the saga and an outbox on DynamoDB |
 //! | [`sim`] | every interleaving, and storms of faults |
 //!
 //! # What it never does
@@ -58,6 +59,7 @@ pub mod domains;
 pub mod dynamodb;
 pub mod error;
 pub mod event;
+pub mod feed;
 mod gzip;
 pub mod http;
 pub mod import;

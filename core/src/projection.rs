@@ -7,6 +7,7 @@
 //! built beside the live one and swapped in.
 
 use crate::{event::Event, time::Millis, value::Object};
+use serde_json::Value;
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     mem,
@@ -32,6 +33,56 @@ pub struct Projection {
     /// # Errors
     /// Why the event cannot be applied.
     pub apply: fn(Option<Object>, &Event) -> Result<Option<Object>, String>,
+    /// The fields of its rows, and the JSON type of each: `string` or `integer`.
+    pub fields: &'static [(&'static str, &'static str)],
+    /// The orders in which its rows can be asked for besides that of their ids: two at the most.
+    pub indexes: &'static [Index],
+}
+
+/// An order in which the rows of a read model can be asked for, by fields that hold texts. A row without them is not in
+/// it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Index {
+    /// The field that has one value in all the rows that are asked for together, such as `status`; none where all rows
+    /// are.
+    pub by: Option<&'static str>,
+    /// The field that they are ordered by. Where a question names it, they begin with that text.
+    pub order: &'static str,
+    /// Whether they come from the greatest to the least: times from the newest to the oldest.
+    pub descending: bool,
+}
+
+/// How many bytes of what orders them is looked at: a key of DynamoDB has 1,024 at the most.
+const LONGEST_KEY: usize = 900;
+
+impl Index {
+    /// Where a row stands.
+    ///
+    /// ```
+    /// use rewound_core::projection::Index;
+    /// use serde_json::json;
+    /// let index = Index { by: Some("status"), order: "email", descending: false };
+    /// let row = json!({ "email": "Ada@example.com", "status": "ACTIVE" });
+    /// assert_eq!(index.key(row.as_object().unwrap()).unwrap(), "ACTIVE#ada@example.com");
+    /// assert_eq!(index.prefix(Some("ACTIVE"), "ADA"), "ACTIVE#ada");
+    /// ```
+    pub fn key(&self, row: &Object) -> Option<String> {
+        let text = |name: &str| row.get(name).and_then(Value::as_str);
+        let by = self.by.map(text);
+        // A field that is asked for and not there keeps the row out.
+        Some(self.prefix(by.unwrap_or(Some(""))?.into(), text(self.order)?))
+    }
+
+    /// What the places of rows begin with that have this value, and are ordered by texts with this beginning. Capital
+    /// letters are as good as small ones there, as in e-mail addresses.
+    pub fn prefix(&self, by: Option<&str>, start: &str) -> String {
+        // The value ends at the first `#`, so it has none itself.
+        let by = by.unwrap_or_default().replace('%', "%25").replace('#', "%23");
+        let mut key = format!("{by}#{}", start.to_ascii_lowercase());
+        let cut = (0..=LONGEST_KEY).rev().find(|at| key.is_char_boundary(*at));
+        key.truncate(cut.unwrap_or(0));
+        key
+    }
 }
 
 /// An event that could not be applied.

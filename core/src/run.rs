@@ -124,8 +124,9 @@ pub struct CommandRun {
     known: Option<Snapshot>,
     /// How many commits met a conflict.
     conflicts: u32,
-    /// How often the request in hand was sent again.
+    /// How often the request in hand was sent again, and how often any was.
     resent: u32,
+    resends: u32,
     /// Whether an answer to the commit in hand was lost.
     lost: bool,
     /// Whether the shell's clock was corrected.
@@ -183,6 +184,7 @@ impl CommandRun {
             known: None,
             conflicts: 0,
             resent: 0,
+            resends: 0,
             lost: false,
             on_time: false,
             cost: Cost::default(),
@@ -197,6 +199,11 @@ impl CommandRun {
     /// How many commits met a conflict so far.
     pub fn conflicts(&self) -> u32 {
         self.conflicts
+    }
+
+    /// How often a request was sent again so far, since the store was too busy or its answer was lost.
+    pub fn resends(&self) -> u32 {
+        self.resends
     }
 
     /// What the run needs next, given the reply to what it asked last. `now` is the shell's clock in
@@ -498,7 +505,10 @@ impl CommandRun {
         // What was recorded under its key took effect, and only its events are missing.
         let uncertain = self.lost || matches!(phase, Phase::Repeat(..) | Phase::Recall(..));
         match again(failure, &mut self.resent, self.options.resends, uncertain) {
-            Ok(()) => Phase::Wait(Box::new(phase)),
+            Ok(()) => {
+                self.resends += 1;
+                Phase::Wait(Box::new(phase))
+            }
             Err(error) => Phase::Done(Err(error)),
         }
     }
@@ -510,7 +520,7 @@ impl CommandRun {
 }
 
 /// A part of a key that others follow behind a `#`.
-fn escaped(part: &str) -> String {
+pub(crate) fn escaped(part: &str) -> String {
     part.replace('%', "%25").replace('#', "%23")
 }
 

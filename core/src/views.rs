@@ -10,28 +10,87 @@ use crate::{
     },
     event::Event,
     number::Cents,
-    projection::Projection,
+    projection::{Index, Projection},
     time::to_iso,
     value::Object,
 };
 use serde_json::{Value, json};
 
 /// Every read model.
-pub const ALL: [Projection; 4] = [ACCOUNT_BALANCES, ORDERS, CUSTOMERS, BLOG_POSTS];
+pub static ALL: [Projection; 4] = [ACCOUNT_BALANCES, ORDERS, CUSTOMERS, BLOG_POSTS];
 
-/// Whose account holds how much: `{accountHolderId, balance, currency, status}`, the balance in cents.
-pub const ACCOUNT_BALANCES: Projection =
-    Projection { name: "account-balances", aggregate: "BankAccount", apply: account_balances };
+/// Whose account holds how much: `{accountHolderId, balance, currency, status, openedAt}`, the balance in cents. In the
+/// order of their ids, or those of one holder, the oldest first.
+pub const ACCOUNT_BALANCES: Projection = Projection {
+    name: "account-balances",
+    aggregate: "BankAccount",
+    apply: account_balances,
+    fields: &[
+        ("accountHolderId", "string"),
+        ("balance", "integer"),
+        ("currency", "string"),
+        ("status", "string"),
+        ("openedAt", "string"),
+    ],
+    indexes: &[Index { by: Some("accountHolderId"), order: "openedAt", descending: false }],
+};
 
-/// Orders with their totals: `{customerId, items, totalAmount, status, placedAt}`, the total in cents.
-pub const ORDERS: Projection = Projection { name: "orders", aggregate: "Order", apply: orders };
+/// Orders with their totals: `{customerId, items, totalAmount, status, placedAt}`, the total in cents. The newest first:
+/// all of them, or those of one customer.
+pub const ORDERS: Projection = Projection {
+    name: "orders",
+    aggregate: "Order",
+    apply: orders,
+    fields: &[
+        ("customerId", "string"),
+        ("items", "integer"),
+        ("totalAmount", "integer"),
+        ("status", "string"),
+        ("placedAt", "string"),
+    ],
+    indexes: &[
+        Index { by: None, order: "placedAt", descending: true },
+        Index { by: Some("customerId"), order: "placedAt", descending: true },
+    ],
+};
 
-/// Customers by status and e-mail: `{email, name, status}`.
-pub const CUSTOMERS: Projection = Projection { name: "customers", aggregate: "Customer", apply: customers };
+/// Customers: `{email, name, status}`, in the order of their e-mail addresses: all of them, or those of one status.
+pub const CUSTOMERS: Projection = Projection {
+    name: "customers",
+    aggregate: "Customer",
+    apply: customers,
+    fields: &[("email", "string"), ("name", "string"), ("status", "string")],
+    indexes: &[
+        Index { by: None, order: "email", descending: false },
+        Index { by: Some("status"), order: "email", descending: false },
+    ],
+};
 
-/// Posts: `{title, authorId, publishedAt?}`.
-pub const BLOG_POSTS: Projection =
-    Projection { name: "blog-posts", aggregate: "BlogPost", apply: blog_posts };
+/// Posts: `{title, authorId, createdAt, publishedAt?}`, the newest first: what is published, or all that one author wrote.
+pub const BLOG_POSTS: Projection = Projection {
+    name: "blog-posts",
+    aggregate: "BlogPost",
+    apply: blog_posts,
+    fields: &[
+        ("title", "string"),
+        ("authorId", "string"),
+        ("createdAt", "string"),
+        ("publishedAt", "string"),
+    ],
+    indexes: &[
+        Index { by: None, order: "publishedAt", descending: true },
+        Index { by: Some("authorId"), order: "createdAt", descending: true },
+    ],
+};
+
+/// The read model of that name.
+///
+/// ```
+/// assert_eq!(rewound_core::views::find("customers").unwrap().aggregate, "Customer");
+/// ```
+pub fn find(name: &str) -> Option<&'static Projection> {
+    ALL.iter().find(|view| view.name == name)
+}
 
 type Row = Option<Object>;
 
@@ -47,6 +106,7 @@ fn account_balances(row: Row, event: &Event) -> Result<Row, String> {
                 "balance": initial_deposit,
                 "currency": currency,
                 "status": "Active",
+                "openedAt": to_iso(event.time()),
             }));
         }
         MoneyDeposited { amount, .. } | TransferReceived { amount, .. } | TransferReversed { amount, .. } => {
@@ -101,7 +161,9 @@ fn customers(row: Row, event: &Event) -> Result<Row, String> {
 
 fn blog_posts(row: Row, event: &Event) -> Result<Row, String> {
     match &decode::<BlogPost>(event).map_err(|error| error.to_string())?.event {
-        BlogPostEvent::BlogPostCreated { title } => new(json!({ "title": title, "authorId": event.actor() })),
+        BlogPostEvent::BlogPostCreated { title } => new(json!({
+            "title": title, "authorId": event.actor(), "createdAt": to_iso(event.time()),
+        })),
         BlogPostEvent::BlogPostPublished {} => with(row, [("publishedAt", json!(to_iso(event.time())))]),
         BlogPostEvent::BlogPostTitleChanged { title } => with(row, [("title", json!(title))]),
     }

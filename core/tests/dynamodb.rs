@@ -25,7 +25,7 @@ fn response(status: u16, body: &[u8]) -> Response<'_> {
 fn layout() -> Arc<Layout> {
     let rows = Rows { table: "customers".into(), fingerprint: 7 };
     let aggregates = [("Customer".to_owned(), rows)].into();
-    Arc::new(Layout { events: "events".into(), helpers: "helpers".into(), aggregates })
+    Arc::new(Layout { events: "events".into(), helpers: "helpers".into(), aggregates, ..Layout::default() })
 }
 
 fn commit() -> Commit {

@@ -42,7 +42,12 @@ fn follow(given: &Value) -> Value {
     let domain = domains::find(&text("aggregate")).unwrap();
     let rows = |name: &str| Rows { table: format!("table-{name}"), fingerprint: domain.fingerprint() };
     let aggregates = domains::all().map(|domain| (domain.name().to_owned(), rows(domain.name()))).into();
-    let layout = Arc::new(Layout { events: "events".into(), helpers: "helpers".into(), aggregates });
+    let layout = Arc::new(Layout {
+        events: "events".into(),
+        helpers: "helpers".into(),
+        aggregates,
+        ..Layout::default()
+    });
 
     let random = u128::from_str_radix(&text("random"), 16).unwrap();
     let now = given["now"].as_u64().unwrap();

@@ -50,7 +50,12 @@ fn every_view_shows_its_domain() {
         events(domain, "x", commands).into_iter().for_each(|event| projector.deliver(event));
         projector.run(0, 100);
         assert_eq!(projector.dead_letters(), []);
-        Value::Object(projector.rows()["x"].clone())
+        let row = &projector.rows()["x"];
+        let types: Vec<_> = (row.iter())
+            .map(|(name, value)| (name.as_str(), if value.is_i64() { "integer" } else { "string" }))
+            .collect();
+        assert_eq!(types, projection.fields, "what {} says that its rows have", projection.name);
+        Value::Object(row.clone())
     };
     let item = |quantity: i64| json!({"productId": "pen", "quantity": quantity, "price": 150});
     assert_eq!(
@@ -87,7 +92,7 @@ fn every_view_shows_its_domain() {
                 ("Publish", json!({}))
             ]
         ),
-        json!({"title": "B", "authorId": "ada", "publishedAt": "2027-01-15T08:00:00.002Z"})
+        json!({"title": "B", "authorId": "ada", "createdAt": "2027-01-15T08:00:00.000Z", "publishedAt": "2027-01-15T08:00:00.002Z"})
     );
     let transfer = [
         ("Open", json!({"accountHolderId": "ada", "currency": "EUR", "initialDeposit": 100})),
@@ -98,7 +103,7 @@ fn every_view_shows_its_domain() {
     ];
     assert_eq!(
         show(views::ACCOUNT_BALANCES, "BankAccount", &transfer),
-        json!({"accountHolderId": "ada", "balance": 0, "currency": "EUR", "status": "Closed"})
+        json!({"accountHolderId": "ada", "balance": 0, "currency": "EUR", "status": "Closed", "openedAt": "2027-01-15T08:00:00.000Z"})
     );
 }
 

@@ -12,6 +12,7 @@ import { gzipSync } from "node:zlib";
 import { median, quantile, say } from "../../xtask/bench/figures.mjs";
 import { program, token as tokenOf, variables, workerd } from "../edge.mjs";
 import { command, connection, load, send } from "./load.mjs";
+import { lag, rebuilds } from "./reads.mjs";
 
 const [edge, peer, emulator, out] = process.argv.slice(2);
 const bundles = { ours: edge, theirs: peer };
@@ -45,8 +46,11 @@ async function end(to = 0) {
   while (running.length > to) await running.pop().stop();
 }
 
-/** An emulator with its tables, and what a worker has to be told of it. */
-async function store() {
+/**
+ * An emulator with its tables, and what a worker has to be told of it. Views are not followed unless that is what is
+ * measured: the peer has none.
+ */
+async function store(more) {
   const dynamodb = await keep(program(emulator, ["--gate", "--tables", "bench"]));
   const { url: endpoint, region, accessKeyId, secretAccessKey } = dynamodb.ready;
   const credentials = { accessKeyId, secretAccessKey };
@@ -54,8 +58,13 @@ async function store() {
   // The emulator looks through all that is in a stream at every write. DynamoDB does not, and nobody reads this one.
   const StreamSpecification = { StreamEnabled: false };
   const change = { TableName: "bench-events", StreamSpecification };
-  await client.send(new sdk.UpdateTableCommand(change));
-  const vars = { ...variables(dynamodb.ready, secret), TABLE_PREFIX: "bench" };
+  if (!more) await client.send(new sdk.UpdateTableCommand(change));
+  const vars = {
+    ...variables(dynamodb.ready, secret),
+    TABLE_PREFIX: "bench",
+    NUDGE: "off",
+    ...more,
+  };
   return { client, vars, count: () => dynamodb.ask({ count: true }) };
 }
 
@@ -299,6 +308,12 @@ try {
   await throughput(figures);
   say(`starting each ${STARTS} times …`);
   await starts(figures);
+  const lent = { sdk, store, start: (tables) => start(edge, tables), end, token, open, deposit };
+  say("how far views are behind commands …");
+  await lag(lent, figures);
+  say("building a view anew …");
+  await rebuilds(lent, figures);
+  assert.equal(figures.view_page_requests, 1);
 } finally {
   await end();
 }
@@ -329,6 +344,13 @@ const ROWS = [
     50,
     "CPU until its first answer, above an empty worker's",
   ],
+  ["projection_lag_vs_command", "×", "≤", 3, "a view's lag, 99th percentile, in round trips"],
+  ["projection_lag_p99_ms", "ms", "", 0, "the same in milliseconds"],
+  ["projection_lag_p50_ms", "ms", "", 0, "its median"],
+  ["projection_command_ms", "ms", "", 0, "a command's round trip there, median"],
+  ["rebuild_events_per_second", "/s", "≥", 5000, "events of a view that is built anew"],
+  ["rebuild_linear", "×", "", 0, "the same with 40,000 events, against 10,000"],
+  ["view_page_requests", "", "≤", 1, "requests to DynamoDB for a page of a view"],
   ["edge_gzip_kb", "KB", "≤", 400, "what is deployed, gzip"],
   ["edge_peer_gzip_kb", "KB", "", 0, "the same on the AWS SDK (two commands and a state of it)"],
 ];

@@ -1,6 +1,7 @@
 //! A request's way to its answer.
 
 use crate::{
+    feed::Follower,
     host,
     isolate::{Isolate, clock, random, wait},
     line,
@@ -12,16 +13,14 @@ use futures_util::{
     pin_mut, stream,
 };
 use rewound_core::{
-    error::Error,
     http::{
         Answer, Ask, Head, Order, Route, Spent, ask, commanded, finished, found,
         live::{Live, Next},
         preflight,
         problem::Problem,
-        route,
+        route, views,
     },
     read::{Question, Reading},
-    run::CommandRun,
     store::Cost,
     time::{Millis, rising_ids},
 };
@@ -37,6 +36,9 @@ pub(crate) enum Place<'a> {
     /// In the line before its aggregate, where one command at a time has its turn.
     Line(&'a Mutex<()>),
 }
+
+/// Sees to it that work goes on behind the answer.
+pub(crate) type Later<'a> = &'a dyn Fn(Pin<Box<dyn Future<Output = ()>>>);
 
 /// The milliseconds in which a body has to be there.
 const BODY_TIME: Millis = 10_000;
@@ -59,7 +61,12 @@ struct Trail {
     cause: Option<Box<str>>,
 }
 
-pub(crate) async fn serve(request: Request, env: &Env, place: Place<'_>) -> Result<Response> {
+pub(crate) async fn serve(
+    request: Request,
+    env: &Env,
+    place: Place<'_>,
+    later: Later<'_>,
+) -> Result<Response> {
     let begun = clock();
     let head = head(&request);
     let correlation = match head.header("x-correlation-id") {
@@ -69,7 +76,7 @@ pub(crate) async fn serve(request: Request, env: &Env, place: Place<'_>) -> Resu
     let mut trail = Trail { route: "unknown", ..Trail::default() };
     let isolate = Isolate::of(env);
     let outcome = match &isolate {
-        Ok(isolate) => respond(isolate, request, env, &head, place, &correlation, &mut trail).await,
+        Ok(isolate) => respond(isolate, request, env, &head, place, &correlation, later, &mut trail).await,
         Err(reasons) => Err(unconfigured(reasons)),
     };
     let outcome = outcome.unwrap_or_else(|mut problem| {
@@ -87,7 +94,7 @@ pub(crate) async fn serve(request: Request, env: &Env, place: Place<'_>) -> Resu
     let answer = finished(&head, answer, origins, &correlation, spent);
     log(&head, &answer, &correlation, &trail, &spent);
     if let Ok(isolate) = &isolate {
-        isolate.metrics.borrow_mut().request(trail.route, answer.status, &spent);
+        isolate.metrics.borrow_mut().request(trail.route, answer.status);
     }
     let headers = host::lines(answer.headers.iter().map(|(name, value)| (*name, value.as_str())));
     let headers = Headers(host::headers(&headers)?);
@@ -115,6 +122,7 @@ fn head(request: &Request) -> Head {
     Head { method, target, headers }
 }
 
+#[allow(clippy::too_many_arguments, reason = "all that a request is answered with, handed on once")]
 async fn respond(
     isolate: &Rc<Isolate>,
     request: Request,
@@ -122,6 +130,7 @@ async fn respond(
     head: &Head,
     place: Place<'_>,
     correlation: &str,
+    later: Later<'_>,
     trail: &mut Trail,
 ) -> std::result::Result<Outcome, Problem> {
     if let Some(answer) = preflight(head) {
@@ -164,12 +173,23 @@ async fn respond(
                 Place::Line(turn) => Some(turn.lock().await),
                 Place::Front => None,
             };
-            Outcome::Answer(apart(command(isolate, *order, trail)).await?)
+            Outcome::Answer(apart(command(isolate, env, *order, correlation, later, trail)).await?)
         }
         Ask::Read(question) => Outcome::Answer(apart(read(isolate, head, question, trail)).await?),
         Ask::Live(live) => Outcome::Live(live),
         Ask::Say(answer) => Outcome::Answer(answer),
-        Ask::Metrics => Outcome::Answer(Answer::metrics(isolate.metrics.borrow().text(&isolate.name))),
+        Ask::Views(ask) => {
+            let rebuilds = matches!(*ask, views::Ask::Rebuild(_));
+            let follower = Follower::new(isolate, env);
+            let answer = apart(follower.answer(*ask)).await;
+            trail.cost = follower.cost();
+            let answer = answer?;
+            if rebuilds {
+                later(Box::pin(Follower::new(isolate, env).sweep()));
+            }
+            Outcome::Answer(answer)
+        }
+        Ask::Metrics => Outcome::Answer(apart(Follower::new(isolate, env).metrics()).await),
     })
 }
 
@@ -211,37 +231,27 @@ async fn body(mut request: Request, head: &Head, most: usize) -> std::result::Re
     }
 }
 
-async fn command(isolate: &Isolate, order: Order, trail: &mut Trail) -> std::result::Result<Answer, Problem> {
-    let Order { domain, id, command, sender, mut options } = order;
-    isolate.ready(domain, true).await?;
-    options.cached = isolate.cache.borrow_mut().get(domain.name(), &id);
-    let mut run = CommandRun::new(domain, &id, command, sender, options);
-    let result = isolate.drive(|reply, now, random| run.next(reply, now, random)).await;
-    trail.cost = run.cost();
-    match result.as_ref().map(|done| done.snapshot.clone()) {
-        Ok(Some(snapshot)) => isolate.cache.borrow_mut().put(domain.name(), snapshot),
-        // What is known of the aggregate is as good as before.
-        Err(Error::Invalid(_) | Error::UnknownCommand { .. } | Error::Rejected(_)) => {}
-        _ => isolate.cache.borrow_mut().forget(domain.name(), &id),
+/// Runs a command, and lets the read side follow behind its answer.
+async fn command(
+    isolate: &Rc<Isolate>,
+    env: &Env,
+    order: Order,
+    correlation: &str,
+    later: Later<'_>,
+    trail: &mut Trail,
+) -> std::result::Result<Answer, Problem> {
+    let (domain, id) = (order.domain, order.id.clone());
+    let (result, cost) = isolate.run(order).await;
+    trail.cost = cost;
+    let done = result?;
+    let answer = commanded(domain, &id, &done, cost);
+    if let Some(snapshot) = done.snapshot.filter(|_| isolate.config.nudge && !done.repeated)
+        && !done.events.is_empty()
+    {
+        let follower = Follower::new(isolate, env);
+        later(Box::pin(follower.nudge(done.events, snapshot.state, correlation.to_owned())));
     }
-    let count = |outcome: &str, events| {
-        isolate.metrics.borrow_mut().command(domain.name(), outcome, events, run.conflicts());
-    };
-    match result {
-        Ok(done) => {
-            match (done.repeated, done.events.len()) {
-                (true, _) => count("repeated", 0),
-                (false, 0) => count("unchanged", 0),
-                (false, events) => count("recorded", events),
-            }
-            Ok(commanded(domain, &id, &done, run.cost()))
-        }
-        Err(error) => {
-            let problem = Problem::from(error);
-            count(&problem.code, 0);
-            Err(problem)
-        }
-    }
+    Ok(answer)
 }
 
 async fn read(
@@ -261,6 +271,7 @@ async fn read(
     let mut reading = Reading::new(question);
     let result = isolate.drive(|reply, _, random| reading.next(reply, random)).await;
     trail.cost = reading.cost();
+    isolate.metrics.borrow_mut().spent(&trail.cost);
     Ok(found(head, &result?, after))
 }
 

@@ -12,6 +12,14 @@ export const variables = (env, names) =>
 /** The bytes of a body. */
 export const body = async (request) => new Uint8Array(await request.arrayBuffer());
 
+/** Puts texts, a JSON array of them, on the queue: all of them or none. What is in them no number of JavaScript may touch. */
+export async function enqueue(env, texts) {
+  if (!env.OUTBOX_QUEUE) throw new Error("no queue is bound as OUTBOX_QUEUE");
+  await env.OUTBOX_QUEUE.sendBatch(
+    JSON.parse(texts).map((body) => ({ body, contentType: "text" })),
+  );
+}
+
 /** Headers that are written as lines: a name, its value, the next name. */
 export function headers(text) {
   const headers = new Headers();

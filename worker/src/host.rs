@@ -16,6 +16,10 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub(crate) async fn body(request: &Request) -> Result<Uint8Array, JsValue>;
 
+    /// Puts texts, a JSON array of them, on the queue that is bound as `OUTBOX_QUEUE`.
+    #[wasm_bindgen(catch)]
+    pub(crate) async fn enqueue(env: &JsValue, texts: &str) -> Result<JsValue, JsValue>;
+
     /// Headers that are written as [`lines`].
     #[wasm_bindgen(catch)]
     pub(crate) fn headers(lines: &str) -> Result<Headers, JsValue>;

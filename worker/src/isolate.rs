@@ -1,7 +1,7 @@
 //! What an isolate keeps between requests, and how it calls DynamoDB. An isolate may end at any time: nothing here is
 //! more than a shortcut.
 
-use crate::{crypto, host};
+use crate::{crypto, feed::Crowd, host};
 use js_sys::Uint8Array;
 use rewound_core::{
     cache::Cache,
@@ -10,17 +10,19 @@ use rewound_core::{
         Call, Layout,
         chore::{self, Chore},
         exchange::{Exchange, Next, Received},
-        sign::{corrected, sign},
+        sign::{Api, corrected, sign},
     },
-    error,
+    error::{self, Error},
+    feed::progress::Progress,
     http::{
+        Order,
         auth::{Check, KeyRing, Need, Policy, Principal, Token},
         config::{Config, KeySource, VARIABLES},
         metrics::Metrics,
         problem::Problem,
     },
-    run::Step,
-    store::{Reply, Request},
+    run::{CommandRun, Done, Step},
+    store::{Cost, Reply, Request},
     time::Millis,
 };
 use serde_json::Value;
@@ -60,6 +62,10 @@ pub(crate) struct Isolate {
     ring: RefCell<KeyRing>,
     /// The checks of signatures that passed last, by their digests, the latest first.
     passed: RefCell<VecDeque<[u8; 32]>>,
+    /// How far the read side had come when it was looked at last, and when that was.
+    pub(crate) progress: RefCell<Option<(Rc<Progress>, Millis)>>,
+    /// Whose events are being handed over to the read side.
+    pub(crate) crowd: RefCell<Crowd>,
     /// The milliseconds by which the clock was found to be off.
     correction: Cell<i64>,
 }
@@ -109,6 +115,8 @@ impl Isolate {
             asked: RefCell::default(),
             ring: RefCell::new(ring),
             passed: RefCell::default(),
+            progress: RefCell::default(),
+            crowd: RefCell::default(),
             correction: Cell::new(0),
             config,
         });
@@ -159,8 +167,41 @@ impl Isolate {
         }
     }
 
+    /// The tables, and who is known to have written their rows.
+    pub(crate) fn layout(&self) -> Arc<Layout> {
+        Arc::clone(&self.layout.borrow())
+    }
+
+    /// Runs a command to its end: what came of it, and what it cost.
+    pub(crate) async fn run(&self, order: Order) -> (error::Result<Done>, Cost) {
+        let Order { domain, id, command, sender, mut options } = order;
+        if let Err(error) = self.ready(domain, true).await {
+            return (Err(error), Cost::default());
+        }
+        options.cached = self.cache.borrow_mut().get(domain.name(), &id);
+        let mut run = CommandRun::new(domain, &id, command, sender, options);
+        let result = self.drive(|reply, now, random| run.next(reply, now, random)).await;
+        match result.as_ref().map(|done| done.snapshot.clone()) {
+            Ok(Some(snapshot)) => self.cache.borrow_mut().put(domain.name(), snapshot),
+            // What is known of the aggregate is as good as before.
+            Err(Error::Invalid(_) | Error::UnknownCommand { .. } | Error::Rejected(_)) => {}
+            _ => self.cache.borrow_mut().forget(domain.name(), &id),
+        }
+        let (outcome, events) = match &result {
+            Ok(done) if done.repeated => ("repeated".to_owned(), 0),
+            Ok(done) if done.events.is_empty() => ("unchanged".to_owned(), 0),
+            Ok(done) => ("recorded".to_owned(), done.events.len()),
+            Err(error) => (Problem::from(error.clone()).code, 0),
+        };
+        let mut metrics = self.metrics.borrow_mut();
+        metrics.command(domain.name(), &outcome, events, run.conflicts(), run.resends());
+        metrics.spent(&run.cost());
+        drop(metrics);
+        (result, run.cost())
+    }
+
     /// The clock as DynamoDB has it.
-    fn now(&self) -> Millis {
+    pub(crate) fn now(&self) -> Millis {
         corrected(clock(), self.correction.get())
     }
 
@@ -181,7 +222,7 @@ impl Isolate {
 
     /// Carries out a store's request.
     pub(crate) async fn answer(&self, request: Request) -> Reply {
-        let layout = Arc::clone(&self.layout.borrow());
+        let layout = self.layout();
         let (mut exchange, mut next) = Exchange::new(&layout, request);
         let mut found = None;
         loop {
@@ -220,7 +261,7 @@ impl Isolate {
         if self.asked.borrow().iter().any(is_known) {
             return Ok(());
         }
-        let layout = Arc::clone(&self.layout.borrow());
+        let layout = self.layout();
         let chore = Chore::reducer(&layout, name, domain.fingerprint(), will_write);
         let fingerprint = self.chore(chore).await?.unwrap_or(0);
         let mut layout = self.layout.borrow_mut();
@@ -251,11 +292,20 @@ impl Isolate {
         }
     }
 
+    /// Makes a call, and once more where the clock was too far off for it; nothing where no answer came.
+    pub(crate) async fn call(&self, call: &Call) -> Option<Received> {
+        let (signed, before) = (self.now(), self.correction.get());
+        let received = self.send(call, signed).await?;
+        let Some(correction) = received.response().correction(signed) else { return Some(received) };
+        self.correction.set(before + correction);
+        self.send(call, self.now()).await
+    }
+
     /// Makes a call, signed with that time; nothing where no answer came.
     async fn send(&self, call: &Call, signed: Millis) -> Option<Received> {
-        let Config { credentials, region, endpoint, timeout, .. } = &self.config;
-        let headers =
-            sign(credentials, region, self.config.host(), &call.target, call.body.as_bytes(), signed);
+        let Config { credentials, region, timeout, .. } = &self.config;
+        let (endpoint, host) = self.config.endpoint(Api::of(&call.target));
+        let headers = sign(credentials, region, host, &call.target, call.body.as_bytes(), signed);
         let headers = host::lines(headers.iter().map(|(name, value)| (*name, value.as_str())));
         let answer = host::call(endpoint, &headers, &call.body, *timeout).await.ok()?;
         let [status, date, crc32, body] = [0, 1, 2, 3].map(|at| answer.get(at));

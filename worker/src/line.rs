@@ -12,17 +12,19 @@ const BINDING: &str = "LINE";
 /// The line before one aggregate.
 #[durable_object]
 pub struct Line {
+    state: State,
     env: Env,
     turn: Mutex<()>,
 }
 
 impl DurableObject for Line {
-    fn new(_state: State, env: Env) -> Self {
-        Self { env, turn: Mutex::new(()) }
+    fn new(state: State, env: Env) -> Self {
+        Self { state, env, turn: Mutex::new(()) }
     }
 
     async fn fetch(&self, request: Request) -> Result<Response> {
-        edge::serve(request, &self.env, Place::Line(&self.turn)).await
+        let later = |work| self.state.wait_until(work);
+        edge::serve(request, &self.env, Place::Line(&self.turn), &later).await
     }
 }
 

@@ -92,32 +92,31 @@ test("who acts is who the token says, and the conversation is carried on", async
 });
 
 test("requests to DynamoDB: new 1, warm 1, cold 2, a conflict one more, a rejection on a warm state 1", async () => {
-  await account(front.client); // by now it is known who wrote the rows
-  const other = await edge(db);
+  // What views ask for behind an answer is counted elsewhere.
+  const vars = { NUDGE: "off" };
+  const [one, other] = [await edge(db, { vars }), await edge(db, { vars })];
+  const more = ({ client }, id, amount, name = "Deposit") =>
+    client.command("BankAccount", id, name, { amount, transactionReference: "r" });
   try {
-    await account(other.client);
+    // By now it is known who wrote the rows.
+    for (const { client } of [one, other]) await account(client);
     await asked();
-    const id = await account(front.client);
+    const id = await account(one.client);
     assert.deepEqual(await asked(), { TransactWriteItems: 1 });
-    const warm = await deposit(id, 500);
+    const warm = await more(one, id, 500);
     assert.deepEqual(await asked(), { TransactWriteItems: 1 });
     assert.equal(warm.body.cost.requests, 1);
-    const cold = await other.client.command("BankAccount", id, "Deposit", {
-      amount: 1,
-      transactionReference: "r",
-    });
+    const cold = await more(other, id, 1);
     assert.equal(cold.body.cost.requests, 2);
     assert.deepEqual(await asked(), { GetItem: 1, TransactWriteItems: 1 });
-    const conflict = await deposit(id, 1);
+    const conflict = await more(one, id, 1);
     assert.equal(conflict.body.state.balance, 502);
     assert.deepEqual(await asked(), { TransactWriteItems: 2 });
-    const refused = await command("BankAccount", id, "Withdraw", {
-      amount: 503,
-      transactionReference: "r",
-    });
+    const refused = await more(one, id, 503, "Withdraw");
     assert.deepEqual([refused.status, refused.body.code], [409, "insufficient-funds"]);
     assert.deepEqual(await asked(), { GetItem: 1 });
   } finally {
+    await one.stop();
     await other.stop();
   }
 });
@@ -434,7 +433,7 @@ test("the description is OpenAPI, and every command it names can be sent", async
 
 test("numbers are told to Prometheus, and add up", async () => {
   const read = async () => {
-    const { text } = await ask("/metrics");
+    const { text } = await quiet.client.ask("/metrics");
     const lines = text.split("\n").filter((line) => line && !line.startsWith("#"));
     return new Map(
       lines
@@ -442,11 +441,17 @@ test("numbers are told to Prometheus, and add up", async () => {
         .map(([line, value]) => [line.slice(0, line.lastIndexOf(" ")), value]),
     );
   };
+  // All that is asked of DynamoDB is asked before an answer, and counted with it.
+  const quiet = await edge(db, { vars: { NUDGE: "off" } });
+  const { command } = quiet.client;
+  await db.ask({ count: true });
   const before = await read();
-  const id = await account(front.client);
-  await deposit(id, 1);
+  const id = await account(quiet.client);
+  await command("BankAccount", id, "Deposit", { amount: 1, transactionReference: "r" });
   await command("BankAccount", id, "Withdraw", { amount: 99, transactionReference: "r" });
+  const { passed } = await db.ask({ count: true });
   const after = await read();
+  await quiet.stop();
   const more = (name) => (after.get(name) ?? 0) - (before.get(name) ?? 0);
   assert.equal(more('rewound_commands_total{aggregate="BankAccount",outcome="recorded"}'), 2);
   assert.equal(
@@ -454,7 +459,8 @@ test("numbers are told to Prometheus, and add up", async () => {
     1,
   );
   assert.equal(more('rewound_events_total{aggregate="BankAccount"}'), 2);
-  assert.equal(more("rewound_dynamodb_requests_total{}"), 3);
+  // What an isolate asks once, who wrote the rows, is nobody's.
+  assert.equal(more("rewound_dynamodb_requests_total{}"), passed - 1);
   assert.equal(more('rewound_http_requests_total{route="command",status="409"}'), 1);
 });
 

@@ -33,7 +33,10 @@ export async function edge(db, { vars = {}, bundle = BUNDLE, port = 0 } = {}) {
 
 /** Who asks an edge, with a token for everything unless another is given. */
 export function client(url, claims = {}) {
-  const bearer = token(SECRET, { scope: "*:read *:command *:saga metrics:read", ...claims });
+  const bearer = token(SECRET, {
+    scope: "*:read *:command *:saga metrics:read feed:read feed:operate",
+    ...claims,
+  });
   async function ask(path, { headers = {}, ...init } = {}) {
     const response = await fetch(url + path, {
       ...init,

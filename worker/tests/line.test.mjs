@@ -28,7 +28,7 @@ const crowd = (asking, id, more = {}) =>
   );
 
 test("in line nobody races: a crowd takes one request each", async () => {
-  const front = await edge(db, { vars: { HOT_AGGREGATES: "BankAccount" } });
+  const front = await edge(db, { vars: { HOT_AGGREGATES: "BankAccount", NUDGE: "off" } });
   try {
     const id = await account(front.client);
     await db.ask({ count: true });

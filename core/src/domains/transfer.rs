@@ -7,10 +7,10 @@
 //! events, any time, beside any number of others.
 
 use crate::{
-    aggregate::decode,
+    aggregate::{Aggregate, decode},
     domain::Command,
     domains::bank_account::{Account, BankAccount, BankAccountEvent},
-    error::Error,
+    error::{Error, Rejection},
     event::Event,
     value::Object,
 };
@@ -23,6 +23,47 @@ pub struct Step {
     pub aggregate_id: String,
     /// What it is to do.
     pub command: Command,
+}
+
+/// Which transfer an event is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// The account that it comes from.
+    pub source: String,
+    /// Its id, one of its source's.
+    pub id: String,
+}
+
+/// Whether there is something for the saga to do behind an event.
+pub fn concerns(event: &Event) -> bool {
+    event.aggregate() == BankAccount::NAME && matches!(event.name(), "TransferInitiated" | "TransferReceived")
+}
+
+/// Whether an error of a step says that the transfer was over before.
+pub fn is_over(error: &Error) -> bool {
+    match error {
+        Error::Rejected(rejection) => rejection.code == "transfer-not-pending",
+        Error::Settled { .. } => true,
+        _ => false,
+    }
+}
+
+/// The transfer that an event begins or carries on; none where it does neither, or cannot be read.
+pub fn of(event: &Event) -> Option<Transfer> {
+    match decode::<BankAccount>(event).ok()?.event {
+        BankAccountEvent::TransferInitiated { transfer_id, .. } => {
+            Some(Transfer { source: event.aggregate_id().to_owned(), id: transfer_id.to_string() })
+        }
+        BankAccountEvent::TransferReceived { transfer_id, source_account_id, .. } => {
+            Some(Transfer { source: source_account_id.to_string(), id: transfer_id.to_string() })
+        }
+        _ => None,
+    }
+}
+
+/// Whether a source still waits for a transfer, given its state.
+pub fn is_pending(state: &Object, transfer: &str) -> bool {
+    state.get("pendingTransfers").is_some_and(|pending| pending.get(transfer).is_some())
 }
 
 fn step(aggregate_id: &str, name: &str, fields: Value) -> Option<Step> {
@@ -64,7 +105,11 @@ pub fn instead(of: &Step, error: &Error) -> Option<Step> {
     let transfer_id = field("transferId")?;
     match error {
         Error::Rejected(_) | Error::NotFound { .. } if receives => {
-            let reason = "The destination refused the transfer.";
+            let why = match error {
+                Error::Rejected(rejection) => &rejection.code,
+                _ => Rejection::NOT_FOUND,
+            };
+            let reason = format!("The destination refused the transfer: {why}.");
             let reverse = json!({ "transferId": transfer_id, "amount": field("amount")?, "reason": reason });
             step(source, "ReverseTransfer", reverse)
         }

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 /// use rewound_core::dynamodb::{Layout, Rows, chore::{Chore, Next}, exchange::Response};
 /// let rows = Rows { table: "accounts".into(), fingerprint: 0 };
 /// let aggregates = [("BankAccount".to_owned(), rows)].into();
-/// let layout = Layout { events: "events".into(), helpers: "helpers".into(), aggregates };
+/// let layout = Layout { events: "events".into(), helpers: "helpers".into(), aggregates, ..Layout::default() };
 /// let mut chore = Chore::reducer(&layout, "BankAccount", 7, true);
 /// let Next::Send(ask) = chore.next(None, 1_000, 42) else { panic!() };
 /// assert_eq!(ask.target, "DynamoDB_20120810.GetItem");

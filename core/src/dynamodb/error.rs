@@ -62,7 +62,7 @@ pub(super) fn failure(code: &str, status: u16, message: &str) -> Failure {
 }
 
 /// The code alone, of `namespace#Code`, `Code:http://…` and `namespace#Code:http://…`.
-pub(super) fn bare(code: &str) -> &str {
+pub(crate) fn bare(code: &str) -> &str {
     let code = code.split_once(':').map_or(code, |(code, _)| code);
     code.rsplit_once('#').map_or(code, |(_, code)| code)
 }

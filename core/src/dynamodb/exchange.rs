@@ -28,7 +28,7 @@ use std::{fmt::Display, sync::Arc};
 /// use rewound_core::{dynamodb::{Layout, Rows, exchange::{Exchange, Next, Response}}, store::{Answer, Request}};
 /// let rows = Rows { table: "accounts".into(), fingerprint: 0 };
 /// let aggregates = [("BankAccount".to_owned(), rows)].into();
-/// let layout = Arc::new(Layout { events: "events".into(), helpers: "helpers".into(), aggregates });
+/// let layout = Arc::new(Layout { events: "events".into(), helpers: "helpers".into(), aggregates, ..Layout::default() });
 /// let load = Request::Load { aggregate: "BankAccount".into(), id: "a1".into() };
 /// let (mut exchange, next) = Exchange::new(&layout, load);
 /// let Next::Send(call) = next else { panic!() };
@@ -445,13 +445,13 @@ impl Exchange {
 
 impl Response<'_> {
     /// Whether the body is as it was sent, as far as that can be told.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         let expected = self.crc32.and_then(|text| text.trim().parse::<u32>().ok());
         expected.is_none_or(|expected| expected == crc32(self.body))
     }
 
     /// By how much the clock was off, where that is why the call was refused.
-    pub(super) fn correction(&self, now: Millis) -> Option<i64> {
+    pub fn correction(&self, now: Millis) -> Option<i64> {
         if !matches!(self.status, 400 | 403) {
             return None;
         }
@@ -580,7 +580,7 @@ fn get(table: &str, key: &str) -> Call {
 }
 
 /// The units of one table or of several.
-fn consumed(consumed: Option<&Value>) -> f64 {
+pub(crate) fn consumed(consumed: Option<&Value>) -> f64 {
     match consumed {
         Some(Value::Array(tables)) => tables.iter().map(|table| self::consumed(Some(table))).sum(),
         Some(table) => table.get("CapacityUnits").map_or(0.0, |units| number(&units.to_string())),

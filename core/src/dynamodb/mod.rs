@@ -11,6 +11,7 @@
 //! | one for each kind of aggregate | `aggregateId` (S) | `version`, `actorId`, `updatedAt`, and the state's fields |
 //! | events | `aggregateId` (S), `eventId` (S) | the envelope, flat, and `eventTs`, its time as ISO 8601 |
 //! | helpers | `pk` (S), `sk` (S) | what is ours alone: records under keys, with `expiresAt` (seconds) for TTL |
+//! | views | `pk` (S), `sk` (S) | what is ours alone: rows of read models, with what their [indexes](crate::projection::Index) need |
 
 pub mod chore;
 pub mod cost;
@@ -22,6 +23,7 @@ mod table;
 
 use crate::domains;
 use serde_json::Value;
+use sign::Api;
 use std::fmt::{self, Display};
 
 /// Where everything lies.
@@ -31,6 +33,8 @@ pub struct Layout {
     pub events: String,
     /// The name of the table of helpers.
     pub helpers: String,
+    /// The name of the table of views; empty for a store without any.
+    pub views: String,
     /// The table of each kind of aggregate.
     pub aggregates: Vec<(String, Rows)>,
 }
@@ -42,7 +46,7 @@ impl Layout {
         let table = |name: &str| format!("{prefix}-{name}");
         let rows = |name: &str| (name.to_owned(), Rows { table: table(name), fingerprint: 0 });
         let aggregates = domains::all().map(|domain| rows(domain.name())).into();
-        Self { events: table("events"), helpers: table("helpers"), aggregates }
+        Self { events: table("events"), helpers: table("helpers"), views: table("views"), aggregates }
     }
 
     /// Says which reducer wrote the rows of a kind of aggregate.
@@ -68,10 +72,10 @@ pub struct Rows {
     pub fingerprint: u64,
 }
 
-/// A call of DynamoDB's HTTP API: `POST /` with this.
+/// A call of DynamoDB's HTTP API, or of another that is called the same way: `POST /` with this.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// The header `X-Amz-Target`, such as `DynamoDB_20120810.GetItem`.
+    /// The header `X-Amz-Target`, such as `DynamoDB_20120810.GetItem`. It says [whose](sign::Api::of) it is.
     pub target: String,
     /// The body, JSON. The same call has the same bytes.
     pub body: String,
@@ -79,13 +83,17 @@ pub struct Call {
 
 impl Call {
     fn new(action: &str, body: String) -> Self {
-        Self { target: format!("DynamoDB_20120810.{action}"), body }
+        Self::to(Api::Tables, action, body)
+    }
+
+    pub(crate) fn to(api: Api, action: &str, body: String) -> Self {
+        Self { target: api.target(action), body }
     }
 }
 
 /// A JSON text with these in the places of its `$`, and without line breaks and what indents its lines. (`json!` is
 /// code for each field: all of our calls would be several times as large.)
-fn json(template: &str, values: &[&dyn Display]) -> String {
+pub(crate) fn json(template: &str, values: &[&dyn Display]) -> String {
     let mut values = values.iter();
     let mut json = String::new();
     for part in template.lines().flat_map(|line| line.trim_start().split_inclusive('$')) {
@@ -100,7 +108,7 @@ fn json(template: &str, values: &[&dyn Display]) -> String {
 }
 
 /// A text as it stands in JSON.
-struct Quoted<'a>(&'a str);
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! AWS Signature Version 4: the headers that make a request to DynamoDB somebody's.
+//! AWS Signature Version 4: the headers that make a request to DynamoDB or EventBridge somebody's.
 //!
 //! A signature covers the method, the path, the query, the headers, the body and the time, so each
 //! attempt is signed anew. The time is an argument. Where the clock that it came from is too far off,
@@ -52,12 +52,6 @@ use std::fmt;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// The name of DynamoDB in signatures, its streams included.
-const SERVICE: &str = "dynamodb";
-
-/// The media type of every request and answer.
-const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
-
 /// Who signs: an access key, and the token that comes with a temporary one.
 ///
 /// Its `Debug` shows neither the secret nor the token, so that a log cannot give them away.
@@ -87,13 +81,15 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// DynamoDB's two APIs. Both take the same signatures.
+/// What is called: DynamoDB's two APIs, and EventBridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Api {
-    /// Tables and their rows.
+    /// DynamoDB's tables and their rows.
     Tables,
     /// The streams of the tables' changes.
     Streams,
+    /// EventBridge.
+    Events,
 }
 
 impl Api {
@@ -103,14 +99,16 @@ impl Api {
     /// use rewound_core::dynamodb::sign::Api;
     /// assert_eq!(Api::Tables.host("eu-central-1"), "dynamodb.eu-central-1.amazonaws.com");
     /// assert_eq!(Api::Streams.host("cn-north-1"), "streams.dynamodb.cn-north-1.amazonaws.com.cn");
+    /// assert_eq!(Api::Events.host("eu-central-1"), "events.eu-central-1.amazonaws.com");
     /// ```
     pub fn host(self, region: &str) -> String {
-        let prefix = match self {
-            Api::Tables => "",
-            Api::Streams => "streams.",
+        let service = match self {
+            Api::Tables => "dynamodb",
+            Api::Streams => "streams.dynamodb",
+            Api::Events => "events",
         };
         let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-        format!("{prefix}dynamodb.{region}.amazonaws.com{suffix}")
+        format!("{service}.{region}.amazonaws.com{suffix}")
     }
 
     /// What `X-Amz-Target` says for an operation such as `Query`.
@@ -121,15 +119,40 @@ impl Api {
     /// assert_eq!(Api::Streams.target("GetRecords"), "DynamoDBStreams_20120810.GetRecords");
     /// ```
     pub fn target(self, operation: &str) -> String {
-        let api = match self {
-            Api::Tables => "DynamoDB",
-            Api::Streams => "DynamoDBStreams",
-        };
-        format!("{api}_20120810.{operation}")
+        format!("{}.{operation}", self.version())
+    }
+
+    /// Whose operation `X-Amz-Target` names.
+    ///
+    /// ```
+    /// use rewound_core::dynamodb::sign::Api;
+    /// assert_eq!(Api::of("DynamoDBStreams_20120810.GetRecords"), Api::Streams);
+    /// assert_eq!(Api::of("AWSEvents.PutEvents"), Api::Events);
+    /// ```
+    pub fn of(target: &str) -> Self {
+        let is = |api: &Api| target.split_once('.').is_some_and(|(version, _)| version == api.version());
+        [Api::Streams, Api::Events].into_iter().find(is).unwrap_or(Api::Tables)
+    }
+
+    /// What its targets begin with.
+    fn version(self) -> &'static str {
+        match self {
+            Api::Tables => "DynamoDB_20120810",
+            Api::Streams => "DynamoDBStreams_20120810",
+            Api::Events => "AWSEvents",
+        }
+    }
+
+    /// Its name in signatures, and the media type of its requests and answers.
+    fn conventions(self) -> (&'static str, &'static str) {
+        match self {
+            Api::Tables | Api::Streams => ("dynamodb", "application/x-amz-json-1.0"),
+            Api::Events => ("events", "application/x-amz-json-1.1"),
+        }
     }
 }
 
-/// The headers of a `POST` to DynamoDB, in lower case: its content type, its target, the time and the
+/// The headers of a `POST` to DynamoDB or EventBridge, in lower case: its content type, its target, the time and the
 /// signature, and the session token if there is one.
 ///
 /// `host` is where it goes, with the port unless that is the scheme's own: [`Api::host`], or an
@@ -147,9 +170,10 @@ pub fn sign(
     body: &[u8],
     now: Millis,
 ) -> Vec<(&'static str, String)> {
-    let headers = [("content-type", CONTENT_TYPE), ("host", host), ("x-amz-target", target)];
-    let mut all = vec![("content-type", CONTENT_TYPE.to_owned()), ("x-amz-target", target.to_owned())];
-    all.extend(authorize(credentials, (region, SERVICE), "POST\n/\n\n", &headers, body, now));
+    let (service, media) = Api::of(target).conventions();
+    let headers = [("content-type", media), ("host", host), ("x-amz-target", target)];
+    let mut all = vec![("content-type", media.to_owned()), ("x-amz-target", target.to_owned())];
+    all.extend(authorize(credentials, (region, service), "POST\n/\n\n", &headers, body, now));
     all
 }
 

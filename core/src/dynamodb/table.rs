@@ -23,6 +23,18 @@ const EVENTS: &str = r#",
     }],
     "StreamSpecification":{"StreamEnabled":true,"StreamViewType":"NEW_IMAGE"}"#;
 
+/// A row's key in each index begins with its view's, so an index holds what its rows have a key for, view by view.
+const VIEWS: &str = r#",
+    "GlobalSecondaryIndexes":[{
+        "IndexName":"index1",
+        "KeySchema":[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk1","KeyType":"RANGE"}],
+        "Projection":{"ProjectionType":"ALL"}
+    },{
+        "IndexName":"index2",
+        "KeySchema":[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk2","KeyType":"RANGE"}],
+        "Projection":{"ProjectionType":"ALL"}
+    }]"#;
+
 /// Every table of a layout. They are billed by request; the events have the index `eventNameIndex` and a stream of
 /// new images.
 pub(super) fn all(layout: &Layout) -> Vec<Table<'_>> {
@@ -32,6 +44,10 @@ pub(super) fn all(layout: &Layout) -> Vec<Table<'_>> {
     let events = table(&layout.events, &["aggregateId", "eventId"]);
     all.push(Table { attributes: &["aggregateId", "eventId", "eventName"], more: EVENTS, ..events });
     all.push(table(&layout.helpers, &["pk", "sk"]));
+    if !layout.views.is_empty() {
+        let views = table(&layout.views, &["pk", "sk"]);
+        all.push(Table { attributes: &["pk", "sk", "sk1", "sk2"], more: VIEWS, ..views });
+    }
     all
 }
 

@@ -5,11 +5,13 @@
 //!
 //! | scope | allows |
 //! |---|---|
-//! | `BankAccount:read` | states, events and the list of bank accounts |
+//! | `BankAccount:read` | states, events and the list of bank accounts, and their views |
 //! | `BankAccount:command` | their commands, but those that only the saga sends |
 //! | `BankAccount:saga` | the commands that only the saga sends |
 //! | `*:read`, `*:command`, `*:saga` | the same for every aggregate |
 //! | `metrics:read` | `/metrics` |
+//! | `feed:read` | how far the read side has come, and its dead letters with their events and with what AWS said |
+//! | `feed:operate` | sweeps, rebuilds, dead letters tried again and given up |
 
 use super::problem::Problem;
 use crate::time::Millis;
@@ -194,14 +196,16 @@ pub struct Principal {
 /// What a request needs to be allowed, such as `read` of `BankAccount`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope<'a> {
-    /// An aggregate's name, or `metrics`.
+    /// An aggregate's name, `metrics` or `feed`.
     pub of: &'a str,
-    /// `read`, `command` or who alone sends the command.
+    /// `read`, `command`, `operate`, or who alone sends the command.
     pub to: &'a str,
 }
 
-/// What [`Scope::of`] is for an edge's own numbers: they are no aggregate.
+/// What [`Scope::of`] is for an edge's own numbers and for its read side: they are no aggregates, and `*` does not mean
+/// them.
 pub(super) const METRICS: &str = "metrics";
+pub(super) const FEED: &str = "feed";
 
 /// How far the clock of whoever made the token may be off, in seconds.
 const LEEWAY: f64 = 30.0;
@@ -385,7 +389,7 @@ impl Principal {
     /// 403, with the scope that is missing.
     pub fn may(&self, Scope { of, to }: Scope<'_>) -> Result<(), Problem> {
         let grants = |scope: &String| {
-            let every = |granted: &str| granted == "*" && of != METRICS;
+            let every = |granted: &str| granted == "*" && ![METRICS, FEED].contains(&of);
             scope
                 .split_once(':')
                 .is_some_and(|(granted, what)| what == to && (granted == of || every(granted)))

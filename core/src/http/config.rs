@@ -4,6 +4,7 @@ use super::{auth, live};
 use crate::{
     domains,
     dynamodb::{Layout, sign::Api, sign::Credentials},
+    feed::{self, outbox::Outbox},
 };
 use serde_json::Value;
 
@@ -33,10 +34,18 @@ pub const VARIABLES: &[Variable] = &[
     secret("AWS_SECRET_ACCESS_KEY", "Its secret."),
     secret("AWS_SESSION_TOKEN", "Its token, where the key is a temporary one."),
     variable("AWS_ENDPOINT_URL_DYNAMODB", "Where DynamoDB is, for one on loopback; else the region's own."),
+    variable(
+        "AWS_ENDPOINT_URL_DYNAMODB_STREAMS",
+        "Where its streams are; where DynamoDB is, if that is set, else the region's own.",
+    ),
+    variable(
+        "AWS_ENDPOINT_URL_EVENTBRIDGE",
+        "Where EventBridge is, for one on loopback; else the region's own.",
+    ),
     variable("TABLE_PREFIX", "What the tables' names begin with: rewound."),
     variable(
         "TABLES",
-        r#"Names of tables that are called otherwise, as JSON: {"events": "…", "helpers": "…", "BankAccount": "…"}."#,
+        r#"Names of tables that are called otherwise, as JSON: {"events": "…", "helpers": "…", "views": "…", "BankAccount": "…"}."#,
     ),
     secret("JWT_SECRET", "The secret for tokens with HS256: 32 bytes or more."),
     variable(
@@ -71,6 +80,20 @@ pub const VARIABLES: &[Variable] = &[
         "How often DynamoDB is asked for a stream that is followed live before it ends itself: 40.",
     ),
     variable("LIVE_PAUSE_MS", "The milliseconds between: 1000."),
+    variable(
+        "NUDGE",
+        "Whether views, transfers and the outbox follow right behind a command: on. Where it is off, the next sweep brings them there.",
+    ),
+    variable(
+        "SWEEP_CALLS",
+        "After how many requests a sweep leaves the rest to the next: 5000. A Worker may make 10000 at a time, or 50 where it is free.",
+    ),
+    variable(
+        "OUTBOX",
+        "Where every event is sent: eventbridge, or queue for the Cloudflare Queue that is bound as OUTBOX_QUEUE. Nowhere where it is not set.",
+    ),
+    variable("EVENT_BUS", "The name or ARN of EventBridge's bus: default."),
+    variable("EVENT_SOURCE", "What the events on it say that they come from: rewound."),
 ];
 
 /// How an edge is set up.
@@ -78,8 +101,8 @@ pub const VARIABLES: &[Variable] = &[
 pub struct Config {
     /// The region that is signed for.
     pub region: String,
-    /// Where DynamoDB is.
-    pub endpoint: String,
+    /// Where DynamoDB, its streams and EventBridge are, in the order of [`Api`].
+    endpoints: [String; 3],
     /// The key that may use it.
     pub credentials: Credentials,
     /// The tables. Nobody is trusted to have written rows yet.
@@ -102,6 +125,12 @@ pub struct Config {
     pub hot: Vec<String>,
     /// How long a stream is followed.
     pub live: live::Limits,
+    /// Whether the read side follows right behind a command.
+    pub nudge: bool,
+    /// How long a sweep may take.
+    pub sweep: feed::Limits,
+    /// Where every event is sent.
+    pub outbox: Option<Outbox>,
 }
 
 /// Where public keys come from.
@@ -180,6 +209,7 @@ impl Config {
             polls: number("LIVE_POLLS", usual.polls).max(1),
             pause: number("LIVE_PAUSE_MS", usual.pause as u32).into(),
         };
+        let sweep = feed::Limits { calls: number("SWEEP_CALLS", 5_000).max(1) };
         let (open, hot) = (words("OPEN"), words("HOT_AGGREGATES"));
         for word in open.iter().filter(|word| !["health", "openapi", "metrics"].contains(&word.as_str())) {
             wrong.push(format!("OPEN names {word}. {}", about("OPEN")));
@@ -187,21 +217,50 @@ impl Config {
         for name in hot.iter().filter(|name| domains::find(name).is_none()) {
             wrong.push(format!("HOT_AGGREGATES names {name}, and no aggregate is called that."));
         }
-        let endpoint = get("AWS_ENDPOINT_URL_DYNAMODB");
-        if endpoint.as_ref().is_some_and(|address| !is_safe(address)) {
-            wrong.push("AWS_ENDPOINT_URL_DYNAMODB is neither an https address nor on loopback.".to_owned());
-        }
-        let endpoint = endpoint.unwrap_or_else(|| format!("https://{}", Api::Tables.host(&region)));
+        let mut given = |name: &str| {
+            let address = get(name);
+            if address.as_ref().is_some_and(|address| !is_safe(address)) {
+                wrong.push(format!("{name} is neither an https address nor on loopback."));
+            }
+            address
+        };
+        let tables = given("AWS_ENDPOINT_URL_DYNAMODB");
+        // An emulator mostly serves both.
+        let streams = given("AWS_ENDPOINT_URL_DYNAMODB_STREAMS").or_else(|| tables.clone());
+        let events = given("AWS_ENDPOINT_URL_EVENTBRIDGE");
+        let endpoints = [(Api::Tables, tables), (Api::Streams, streams), (Api::Events, events)];
+        let endpoints = endpoints.map(|(api, given)| {
+            let address = given.unwrap_or_else(|| format!("https://{}", api.host(&region)));
+            address.trim_end_matches('/').to_owned()
+        });
+        let text = |name: &str, usual: &str| get(name).unwrap_or_else(|| usual.to_owned());
+        let (name, source) = (text("EVENT_BUS", "default"), text("EVENT_SOURCE", "rewound"));
+        let outbox = match get("OUTBOX").as_deref() {
+            None => None,
+            Some("eventbridge") => Some(Outbox::Bus { name, source }),
+            Some("queue") => Some(Outbox::Queue),
+            Some(_) => {
+                wrong.push("OUTBOX is neither eventbridge nor queue.".to_owned());
+                None
+            }
+        };
+        let nudge = match text("NUDGE", "on").as_str() {
+            "on" => true,
+            "off" => false,
+            _ => {
+                wrong.push("NUDGE is neither on nor off.".to_owned());
+                true
+            }
+        };
         let layout = layout(get("TABLE_PREFIX").as_deref().unwrap_or("rewound"), get("TABLES"), &mut wrong);
         if !wrong.is_empty() {
             return Err(wrong);
         }
         let policy = auth::Policy { secret, audience, issuer: get("JWT_ISSUER") };
-        let endpoint = endpoint.trim_end_matches('/').to_owned();
         let origins = words("CORS_ORIGINS");
         Ok(Self {
             region,
-            endpoint,
+            endpoints,
             credentials,
             layout,
             policy,
@@ -213,6 +272,9 @@ impl Config {
             cached,
             hot,
             live,
+            nudge,
+            sweep,
+            outbox,
         })
     }
 
@@ -221,9 +283,15 @@ impl Config {
         self.open.iter().any(|open| open == what)
     }
 
-    /// The host and port of DynamoDB, as they are signed.
-    pub fn host(&self) -> &str {
-        self.endpoint.split_once("://").map_or("", |(_, host)| host)
+    /// Where an API is, and its host and port as they are signed.
+    pub fn endpoint(&self, api: Api) -> (&str, &str) {
+        let [tables, streams, events] = &self.endpoints;
+        let endpoint = match api {
+            Api::Tables => tables,
+            Api::Streams => streams,
+            Api::Events => events,
+        };
+        (endpoint, endpoint.split_once("://").map_or("", |(_, host)| host))
     }
 }
 
@@ -254,9 +322,11 @@ fn layout(prefix: &str, names: Option<String>, wrong: &mut Vec<String>) -> Layou
             Value::Null
         }
     };
-    let known = |name: &String| name == "events" || name == "helpers" || domains::find(name).is_some();
+    let known = |name: &String| {
+        matches!(name.as_str(), "events" | "helpers" | "views") || domains::find(name).is_some()
+    };
     for name in given.as_object().into_iter().flat_map(|names| names.keys()).filter(|name| !known(name)) {
-        wrong.push(format!("TABLES names {name}, which is neither events, helpers nor an aggregate."));
+        wrong.push(format!("TABLES names {name}, which is neither events, helpers, views nor an aggregate."));
     }
     let mut layout = Layout::prefixed(prefix);
     let rename = |name: &str, table: &mut String| {
@@ -266,6 +336,7 @@ fn layout(prefix: &str, names: Option<String>, wrong: &mut Vec<String>) -> Layou
     };
     rename("events", &mut layout.events);
     rename("helpers", &mut layout.helpers);
+    rename("views", &mut layout.views);
     layout.aggregates.iter_mut().for_each(|(kind, rows)| rename(kind, &mut rows.table));
     layout
 }
@@ -293,8 +364,13 @@ mod tests {
     #[test]
     fn the_least_that_is_needed_is_closed() {
         let config = read(&[]).unwrap();
-        assert_eq!(config.endpoint, "https://dynamodb.eu-west-1.amazonaws.com");
-        assert_eq!(config.host(), "dynamodb.eu-west-1.amazonaws.com");
+        let hosts = [Api::Tables, Api::Streams, Api::Events].map(|api| config.endpoint(api).1);
+        let suffix = "eu-west-1.amazonaws.com";
+        let expected = ["dynamodb", "streams.dynamodb", "events"].map(|name| format!("{name}.{suffix}"));
+        assert_eq!(hosts.map(str::to_owned), expected);
+        assert_eq!(config.endpoint(Api::Tables).0, "https://dynamodb.eu-west-1.amazonaws.com");
+        assert_eq!((config.nudge, config.outbox), (true, None));
+        let config = read(&[]).unwrap();
         assert_eq!((config.layout.events.as_str(), config.layout.aggregates.len()), ("rewound-events", 4));
         assert_eq!(config.layout.rows("Order").unwrap().table, "rewound-Order");
         assert!(
@@ -314,11 +390,17 @@ mod tests {
             ("HOT_AGGREGATES", "BankAccount"),
             ("CORS_ORIGINS", "https://a.example https://b.example"),
             ("LIVE_POLLS", "0"),
+            ("NUDGE", "off"),
+            ("OUTBOX", "eventbridge"),
+            ("EVENT_BUS", "shop"),
+            ("SWEEP_CALLS", "0"),
             ("JWT_JWKS", "https://id.example/keys"),
         ])
         .unwrap();
         assert!(config.is_open("health") && config.is_open("metrics") && !config.is_open("openapi"));
-        assert_eq!(config.host(), "127.0.0.1:8000");
+        assert_eq!([Api::Tables, Api::Streams].map(|api| config.endpoint(api).1), ["127.0.0.1:8000"; 2]);
+        let bus = Outbox::Bus { name: "shop".into(), source: "rewound".into() };
+        assert_eq!((config.nudge, config.outbox, config.sweep.calls), (false, Some(bus), 1));
         let names =
             [&config.layout.events, &config.layout.helpers, &config.layout.rows("Order").unwrap().table];
         assert_eq!(names, ["log", "shop-helpers", "orders"]);
@@ -340,9 +422,11 @@ mod tests {
             ("MAX_BODY_BYTES", "many"),
             ("AWS_ENDPOINT_URL_DYNAMODB", "http://dynamodb.example"),
             ("JWT_JWKS", "http://id.example/keys"),
+            ("OUTBOX", "pigeons"),
+            ("NUDGE", "maybe"),
         ])
         .unwrap_err();
-        assert_eq!(wrong.len(), 7, "{wrong:?}");
+        assert_eq!(wrong.len(), 9, "{wrong:?}");
         assert!(!wrong.join("\n").contains("hunter2"));
         for address in
             ["http://127.0.0.1.example", "http://127.0.0.1@evil.example", "ftp://127.0.0.1", "https://"]

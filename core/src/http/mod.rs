@@ -7,6 +7,8 @@
 //! | `GET /aggregates/{name}/{id}` `?version=` `?at=` | the state, now or as of then |
 //! | `GET /aggregates/{name}/{id}/events` `?after=&limit=` | `{items, next}`, or the stream itself as server-sent events |
 //! | `GET /aggregates/{name}` `?cursor=&limit=` | `{items, next}` |
+//! | `GET /views`, `/views/{view}`, `/views/{view}/{id}` | read models: `{items, next}`, a row |
+//! | `GET /feed`, and below it | how far the read side has come, dead letters; `POST`: sweeps, rebuilds, retries |
 //! | `GET /openapi.json`, `/healthz`, `/metrics` | what there is, whether it lives, what it did |
 //!
 //! ```
@@ -23,6 +25,7 @@ pub mod live;
 pub mod metrics;
 mod openapi;
 pub mod problem;
+pub mod views;
 
 pub use openapi::openapi;
 
@@ -99,6 +102,8 @@ pub enum Route {
         /// Their domain.
         domain: &'static dyn Domain,
     },
+    /// The read side.
+    Views(views::Place),
     /// The description of all this.
     OpenApi,
     /// Whether it lives.
@@ -116,6 +121,8 @@ pub enum Ask {
     Read(Question),
     /// To follow a stream.
     Live(Box<Live>),
+    /// Something of the read side.
+    Views(Box<views::Ask>),
     /// Nothing that takes a store.
     Say(Answer),
     /// The shell's own numbers.
@@ -227,15 +234,21 @@ impl Head {
     /// The values of these query parameters, in their order. One that is not known is refused: a mistyped `version`
     /// would be answered with another state.
     fn query<const N: usize>(&self, known: [&str; N]) -> Result<[Option<String>; N], Problem> {
-        let text = self.target.split_once('?').map_or("", |(_, query)| query);
         let mut found = [const { None }; N];
+        self.parameters(&known, &mut found)?;
+        Ok(found)
+    }
+
+    /// As [`query`](Self::query), of as many as there are.
+    fn parameters(&self, known: &[&str], found: &mut [Option<String>]) -> Result<(), Problem> {
+        let text = self.target.split_once('?').map_or("", |(_, query)| query);
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            let place = known.iter().zip(&mut found).find(|(known, _)| **known == name);
+            let place = known.iter().zip(found.iter_mut()).find(|(known, _)| **known == name);
             match place {
                 Some((_, place @ None)) => *place = Some(value.into_owned()),
                 Some(_) => return Err(wrong(&format!("/query/{name}"), "it is given twice")),
                 None => {
-                    let message = match N {
+                    let message = match known.len() {
                         0 => "there are no parameters here".to_owned(),
                         _ => format!("it is not known here; there are: {}", known.join(", ")),
                     };
@@ -243,7 +256,7 @@ impl Head {
                 }
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Whether the sender takes an answer of that type (RFC 9110, 12.5.1).
@@ -321,6 +334,7 @@ impl Route {
                 Some(Scope { of: domain.name(), to: "read" })
             }
             Route::Metrics => Some(Scope { of: auth::METRICS, to: "read" }),
+            Route::Views(place) => place.scope(),
             Route::OpenApi | Route::Health => None,
         }
     }
@@ -332,6 +346,7 @@ impl Route {
             Route::State { .. } => "state",
             Route::Events { .. } => "events",
             Route::List { .. } => "list",
+            Route::Views(place) => place.name(),
             Route::OpenApi => "openapi",
             Route::Health => "health",
             Route::Metrics => "metrics",
@@ -341,6 +356,14 @@ impl Route {
 
 fn wrong(pointer: &str, message: &str) -> Problem {
     Problem::invalid(&[Issue { pointer: pointer.to_owned(), message: message.to_owned() }])
+}
+
+/// The id of an aggregate in a path.
+fn identity(id: &str) -> Result<String, Problem> {
+    match id.len() {
+        1..=LONGEST_ID if !id.contains(char::is_control) => Ok(id.to_owned()),
+        _ => Err(wrong("/path/id", "expected 1 to 512 bytes, without control characters")),
+    }
 }
 
 /// Where a request goes.
@@ -361,10 +384,6 @@ pub fn route(head: &Head) -> Result<Route, Problem> {
         let error = || Problem::from(Error::UnknownAggregate { name: name.to_owned() });
         domains::find(name).ok_or_else(error)
     };
-    let identity = |id: &str| match id.len() {
-        1..=LONGEST_ID if !id.contains(char::is_control) => Ok(id.to_owned()),
-        _ => Err(wrong("/path/id", "expected 1 to 512 bytes, without control characters")),
-    };
     let route = match *parts {
         ["aggregates", name] => Route::List { domain: domain(name)? },
         ["aggregates", name, id] => Route::State { domain: domain(name)?, id: identity(id)? },
@@ -372,6 +391,8 @@ pub fn route(head: &Head) -> Result<Route, Problem> {
         ["aggregates", name, id, "commands", command] => {
             Route::Command { domain: domain(name)?, id: identity(id)?, command: command.to_owned() }
         }
+        ["views", ref rest @ ..] => Route::Views(views::read(rest)?.ok_or_else(unknown)?),
+        ["feed", ref rest @ ..] => Route::Views(views::operate(rest)?.ok_or_else(unknown)?),
         ["openapi.json"] => Route::OpenApi,
         ["healthz"] => Route::Health,
         ["metrics"] => Route::Metrics,
@@ -379,6 +400,7 @@ pub fn route(head: &Head) -> Result<Route, Problem> {
     };
     let (fits, allowed) = match route {
         Route::Command { .. } => (head.method == "POST", "POST"),
+        Route::Views(ref place) if place.acts() => (head.method == "POST", "POST"),
         _ => (head.is_read(), "GET, HEAD"),
     };
     let refusal = || {
@@ -460,6 +482,7 @@ pub fn ask(
             }
             Ask::Read(Question::List { aggregate: domain.name().to_owned(), cursor, limit: page(limit)? })
         }
+        Route::Views(place) => Ask::Views(Box::new(views::ask(place, head)?)),
         Route::OpenApi => Ask::Say(Answer::json(200, openapi().to_string())),
         Route::Health => Ask::Say(Answer::json(200, json!({ "status": "ok" }).to_string())),
         Route::Metrics => Ask::Metrics,
@@ -563,15 +586,9 @@ pub fn commanded(domain: &dyn Domain, id: &str, done: &Done, cost: Cost) -> Answ
 pub fn found(head: &Head, found: &Found, after: u64) -> Answer {
     match found {
         Found::State(snapshot) => {
-            let tag = tag(snapshot.meta.version);
-            let known = head.header("if-none-match").is_some_and(|tags| {
-                tags == "*" || tags.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)
-            });
-            let answer = match known {
-                true => Answer::json(304, String::new()),
-                false => Answer::json(200, snapshot.to_json().to_string()),
-            };
-            answer.with("etag", tag)
+            unless_known(head.header("if-none-match"), tag(snapshot.meta.version), || {
+                snapshot.to_json().to_string()
+            })
         }
         Found::Events(Page { items, next }) => {
             let next = next.as_ref().map(|place| {
@@ -586,6 +603,18 @@ pub fn found(head: &Head, found: &Found, after: u64) -> Answer {
             Answer::json(200, json!({ "items": items, "next": next }).to_string())
         }
     }
+}
+
+/// What has that tag, unless whoever asks has it already: they say which they know.
+fn unless_known(known: Option<&str>, tag: String, body: impl FnOnce() -> String) -> Answer {
+    let is_known = known.is_some_and(|tags| {
+        tags == "*" || tags.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)
+    });
+    let answer = match is_known {
+        true => Answer::json(304, String::new()),
+        false => Answer::json(200, body()),
+    };
+    answer.with("etag", tag)
 }
 
 /// An object of JSON with events under that name, each as its own text, and the rest behind them.

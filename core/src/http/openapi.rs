@@ -1,6 +1,7 @@
 //! The description of the API for programs: OpenAPI 3.1, whose schemas are JSON Schemas like the core's own.
 
-use crate::{domain::Domain, domains, schema::words, value::Object};
+use super::views::parameters;
+use crate::{domain::Domain, domains, projection::Projection, schema::words, value::Object, views};
 use serde_json::{Value, json};
 
 /// The document, made from the schemas of the domains.
@@ -17,6 +18,10 @@ pub fn openapi() -> Value {
     for domain in domains::all() {
         describe(domain, &mut paths, &mut schemas);
     }
+    for view in &views::ALL {
+        describe_view(view, &mut paths, &mut schemas);
+    }
+    describe_feed(&mut paths);
     paths.insert(
         "/openapi.json".into(),
         json!({ "get": operation("openapi", "This document", "Edge", &[], "Any") }),
@@ -25,8 +30,13 @@ pub fn openapi() -> Value {
         "/healthz".into(),
         json!({ "get": operation("health", "Whether it lives", "Edge", &[], "Any") }),
     );
-    let mut metrics =
-        operation("metrics", "What this isolate did, as Prometheus reads it", "Edge", &[], "Any");
+    let mut metrics = operation(
+        "metrics",
+        "What this isolate did and what is true of the tables, as Prometheus reads it",
+        "Edge",
+        &[],
+        "Any",
+    );
     let text = json!({ "description": "The numbers", "content": { "text/plain": { "schema": { "type": "string" } } } });
     put(&mut metrics, "/responses/200", text);
     paths.insert("/metrics".into(), json!({ "get": metrics }));
@@ -226,6 +236,93 @@ fn describe(domain: &dyn Domain, paths: &mut Object, schemas: &mut Object) {
     }
 }
 
+/// A view: its pages, and its rows.
+fn describe_view(view: &Projection, paths: &mut Object, schemas: &mut Object) {
+    // `account-balances` as `AccountBalances`.
+    let mut name = String::new();
+    for word in view.name.split('-') {
+        let (first, rest) = word.split_at(1);
+        name += &[&first.to_ascii_uppercase(), rest].concat();
+    }
+    let (row, rows) = (format!("{name}Row"), format!("{name}Rows"));
+    let own = view.fields.iter().map(|(field, kind)| ((*field).to_owned(), json!({ "type": kind })));
+    let mut properties: Object = own.collect();
+    let version = json!({ "type": "integer", "minimum": 1, "description": "Up to which event it has seen" });
+    properties.insert(
+        "$meta".into(),
+        json!({
+            "type": "object", "required": ["id", "version"],
+            "properties": { "id": { "type": "string" }, "version": version },
+        }),
+    );
+    schemas.insert(row.clone(), json!({ "type": "object", "required": ["$meta"], "properties": properties }));
+    schemas.insert(
+        rows.clone(),
+        json!({
+            "type": "object",
+            "required": ["items", "next"],
+            "properties": {
+                "items": { "type": "array", "items": reference(&row) },
+                "next": { "type": ["string", "null"], "description": "Where to go on; null at the end" },
+            },
+        }),
+    );
+    let token = parameter(
+        "query",
+        "token",
+        "The token of a command's answer: the view has seen that command, or the answer is 503",
+    );
+    let about = |name: &&str| {
+        let exact = view.indexes.iter().any(|index| index.by == Some(name));
+        let about = if exact { "The value that rows have" } else { "What the value of rows begins with" };
+        parameter("query", name, about)
+    };
+    let own = parameters(view);
+    let mut page: Vec<Value> = own.iter().map(about).collect();
+    page.push(parameter("query", "cursor", "The `next` of a page"));
+    page.push(parameter("query", "limit", "How many at the most: 1 to 1000, else 100"));
+    page.push(token.clone());
+    let about = format!("The view {}", view.name);
+    let list = operation(&format!("list{name}"), &about, "Views", &page, &rows);
+    paths.insert(format!("/views/{}", view.name), json!({ "get": list }));
+    let id = parameter("path", "id", "The aggregate's id");
+    let about = format!("A row of the view {}", view.name);
+    let one = operation(&format!("get{name}"), &about, "Views", &[id, token], &row);
+    paths.insert(format!("/views/{}/{{id}}", view.name), json!({ "get": one }));
+}
+
+/// What an operator of the read side can ask and do.
+fn describe_feed(paths: &mut Object) {
+    let mut add = |path: &str, method: &str, id: &str, about: &str, parameters: &[Value]| {
+        let mut operation = operation(id, about, "Feed", parameters, "Any");
+        if id == "rebuild"
+            && let Some(Value::Object(responses)) = operation.get_mut("responses")
+        {
+            responses.shift_remove("200");
+            responses
+                .insert("202".into(), json!({ "description": "It has begun: /feed says how far it is" }));
+        }
+        paths.insert(path.to_owned(), json!({ method: operation }));
+    };
+    let consumer = parameter("path", "consumer", "A view, `transfers`, `outbox` or `unreadable`");
+    let cursor = parameter("query", "cursor", "The `next` of a page");
+    let limit = parameter("query", "limit", "How many at the most: 1 to 1000, else 100");
+    let id = parameter("path", "id", "The aggregate's id; for the outbox its kind, a slash and the id");
+    let version = parameter("path", "version", "The event's version");
+    add("/views", "get", "views", "The views, and what each can be asked by", &[]);
+    add("/feed", "get", "feed", "How far everybody who follows the events has come", &[]);
+    add("/feed/sweep", "post", "sweep", "Reads the stream of events from the checkpoint on", &[]);
+    let view = parameter("path", "view", "The view's name");
+    add("/feed/{view}/rebuild", "post", "rebuild", "Builds a view anew beside the one that answers", &[view]);
+    let letters = [consumer.clone(), cursor, limit];
+    let about = "The events that could not be taken";
+    add("/feed/{consumer}/dead-letters", "get", "deadLetters", about, &letters);
+    let letter = [consumer, id, version];
+    let path = "/feed/{consumer}/dead-letters/{id}/{version}";
+    add(&format!("{path}/retry"), "post", "retryDeadLetter", "Tries one once more", &letter);
+    add(&format!("{path}/skip"), "post", "skipDeadLetter", "Gives one up", &letter);
+}
+
 fn needs_body(schema: &Value) -> bool {
     schema.get("required").and_then(Value::as_array).is_some_and(|names| !names.is_empty())
 }
@@ -277,7 +374,11 @@ mod tests {
         let mut commands = 0;
         for (path, operations) in paths {
             for method in operations.as_object().unwrap().keys() {
-                let (method, target) = (method.to_uppercase(), path.replace("{id}", "a1"));
+                let values =
+                    [("{id}", "a1"), ("{version}", "2"), ("{consumer}", "outbox"), ("{view}", "orders")];
+                let target =
+                    values.iter().fold(path.clone(), |path, (name, value)| path.replace(name, value));
+                let method = method.to_uppercase();
                 let head = Head { method, target, headers: Vec::new() };
                 commands += usize::from(matches!(route(&head), Ok(Route::Command { .. })));
                 assert!(route(&head).is_ok(), "{path}");
