@@ -276,10 +276,13 @@ impl<S: Shell> Sweep<'_, S> {
                 Read::Page(page) => page,
                 Read::Expired => continue,
                 Read::Trimmed => {
-                    // The position is given up: the table has what was there.
+                    // The position is given up: the table has what was there. Where it was given up before, the walk that is
+                    // going on has it.
                     let now = self.shell.now();
-                    self.progress.catch_up = Some(Walk::from(now));
                     let at = self.progress.shards.get_mut(id).and_then(|shard| shard.at.take());
+                    if at.is_some() || self.progress.catch_up.is_none() {
+                        self.progress.catch_up = Some(Walk::from(now));
+                    }
                     self.keep().await?;
                     // Where not even the beginning is to be had, it has moved meanwhile, or the shard is about to go.
                     if at.is_none() {
