@@ -55,6 +55,8 @@ impl Reader {
 pub struct Progress {
     #[serde(skip)]
     rev: u64,
+    /// Random, and new with every writing: whoever lost the answer to one knows theirs from everybody else's.
+    mark: String,
     /// The stream that is read, by its ARN.
     pub stream: String,
     /// How far each of its shards was read.
@@ -239,7 +241,8 @@ fn read(item: &str) -> Option<Progress> {
 /// Writes the record in the place of the one that was read, and says whether it could: not where somebody else did
 /// meanwhile.
 pub(super) async fn save(shell: &impl Shell, reader: Reader, progress: &mut Progress) -> Result<bool> {
-    let next = Progress { rev: progress.rev + 1, ..progress.clone() };
+    let mark = format!("{:020x}", shell.random());
+    let next = Progress { rev: progress.rev + 1, mark, ..progress.clone() };
     let text = serde_json::to_string(&next).unwrap_or_default();
     let template = r#"{"pk":{"S":$},"sk":{"S":"record"},"rev":{"N":"$"},"progress":{"S":$}}"#;
     let item = json(template, &[&Quoted(reader.record()), &next.rev, &Quoted(&text)]);
