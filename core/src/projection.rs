@@ -6,7 +6,7 @@
 //! is tried again, and then parked as a [`DeadLetter`] while the rest goes on; a new generation can be
 //! built beside the live one and swapped in.
 
-use crate::{event::Event, time::Millis, value::Object};
+use crate::{event::Event, run::escaped, time::Millis, value::Object};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -77,10 +77,9 @@ impl Index {
     /// letters are as good as small ones there, as in e-mail addresses.
     pub fn prefix(&self, by: Option<&str>, start: &str) -> String {
         // The value ends at the first `#`, so it has none itself.
-        let by = by.unwrap_or_default().replace('%', "%25").replace('#', "%23");
+        let by = escaped(by.unwrap_or_default());
         let mut key = format!("{by}#{}", start.to_ascii_lowercase());
-        let cut = (0..=LONGEST_KEY).rev().find(|at| key.is_char_boundary(*at));
-        key.truncate(cut.unwrap_or(0));
+        key.truncate(key.floor_char_boundary(LONGEST_KEY));
         key
     }
 }

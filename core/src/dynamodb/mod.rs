@@ -117,7 +117,7 @@ impl Display for Quoted<'_> {
 }
 
 /// The key of a record among the helpers.
-fn record_key(key: &str) -> String {
+pub(crate) fn record_key(key: &str) -> String {
     json(r#"{"pk":{"S":$},"sk":{"S":"record"}}"#, &[&Quoted(key)])
 }
 

@@ -1,8 +1,8 @@
 //! Dead letters: events that a consumer could not take. They are kept until somebody tries them again or gives them up.
 
 use super::{
-    Consumer, Reply, Shell, ask, escaped, fitted, nudge, outbox,
-    past::{Behind, Past},
+    Consumer, Reply, Shell, ask, cut, escaped, fitted, key, nudge, outbox, page,
+    past::{Behind, MISSING, Past},
     plain,
     progress::{self, Reader},
     rows, saga, stream,
@@ -12,7 +12,6 @@ use crate::{
     error::{Error, Result},
     event::Event,
     projection::Projection,
-    raw::Fields,
     store::Page,
     time::to_iso,
     value::Object,
@@ -104,7 +103,7 @@ impl Address<'_> {
 
     fn key(&self) -> String {
         let (pk, sk) = self.place();
-        json(r#"{"pk":{"S":$},"sk":{"S":$}}"#, &[&Quoted(&pk), &Quoted(&sk)])
+        key(&pk, &sk)
     }
 }
 
@@ -113,8 +112,6 @@ pub(super) async fn park(shell: &impl Shell, consumer: Consumer, letter: &Letter
     let Letter { aggregate, id, version, event, error, attempts, .. } = letter;
     let (pk, sk) = Address { consumer, aggregate, id, version: *version }.place();
     let event = Some(event.as_str()).filter(|event| event.len() <= MOST_EVENT).unwrap_or_default();
-    let cut = (0..=MOST_ERROR).rev().find(|at| error.is_char_boundary(*at)).unwrap_or(0);
-    let error = error.get(..cut.min(error.len())).unwrap_or(error);
     let fields = Object::from_iter([
         ("pk".to_owned(), Value::from(pk)),
         ("sk".to_owned(), sk.into()),
@@ -122,7 +119,7 @@ pub(super) async fn park(shell: &impl Shell, consumer: Consumer, letter: &Letter
         ("id".to_owned(), id.as_str().into()),
         ("version".to_owned(), (*version).into()),
         ("event".to_owned(), event.into()),
-        ("error".to_owned(), error.into()),
+        ("error".to_owned(), cut(error, MOST_ERROR).into()),
         ("attempts".to_owned(), (*attempts).into()),
         ("at".to_owned(), to_iso(shell.now()).into()),
     ]);
@@ -161,9 +158,8 @@ pub async fn list(
     let body = json(template, &[&Quoted(&shell.layout().helpers), &Quoted(&pk), &limit, &start]);
     let call = Call::to(Api::Tables, "Query", body);
     let body = ask(shell, &call).await?.done(&call)?;
-    let fields = Fields::read(&body, &["Items", "LastEvaluatedKey"]).ok();
-    let items = fields.as_ref().and_then(|fields| fields.items("Items").ok().flatten()).unwrap_or_default();
-    let last = fields.as_ref().and_then(|fields| plain(fields.get("LastEvaluatedKey")?));
+    let (items, end) = page(&body, "dead letters")?;
+    let last = end.and_then(plain);
     let next = last.and_then(|last| last.get("sk").and_then(Value::as_str).map(str::to_owned));
     Ok(Page { items: items.into_iter().filter_map(Letter::read).collect(), next })
 }
@@ -244,7 +240,7 @@ async fn event_of(
     if !letter.event.is_empty() {
         return Ok(Event::parse(&letter.event).map_err(|issue| issue.to_string()));
     }
-    let none = || "the events table has no such event, or none that can be read".to_owned();
+    let none = || MISSING.to_owned();
     Ok(match Past::of(aggregate, id).behind(shell, version.saturating_sub(1)).await? {
         Behind::Events(events) => events.into_iter().next().ok_or_else(none),
         Behind::Hole | Behind::Nothing => Err(none()),

@@ -1,18 +1,11 @@
 //! What must be true of the read side, whoever counts: read from the tables themselves.
 
 use super::{
-    Batch, Consumer, Shell, ask, batches, letters, outbox,
+    Batch, Consumer, Shell, batches, describe, letters, outbox,
     progress::{self, OTHERS, Progress, Reader},
     rows, stream,
 };
-use crate::{
-    dynamodb::{Call, Quoted, json, sign::Api},
-    error::Result,
-    event::Event,
-    http::metrics::Gauge,
-    time::Millis,
-    views,
-};
+use crate::{error::Result, event::Event, http::metrics::Gauge, time::Millis, views};
 use serde_json::Value;
 
 /// How many letters each consumer has, by the name that an operator calls it by.
@@ -79,8 +72,7 @@ pub async fn gauges(shell: &impl Shell) -> Result<Vec<Gauge>> {
     let layout = shell.layout();
     let aggregates = layout.aggregates.iter().map(|(_, rows)| &rows.table);
     for table in [&layout.events, &layout.helpers, &layout.views].into_iter().chain(aggregates) {
-        let call = Call::to(Api::Tables, "DescribeTable", json(r#"{"TableName":$}"#, &[&Quoted(table)]));
-        let body: Value = serde_json::from_str(&ask(shell, &call).await?.done(&call)?).unwrap_or_default();
+        let body = describe(shell, table).await?;
         let number = |pointer: &str| body.pointer(pointer).and_then(Value::as_f64).unwrap_or(0.0);
         add("rewound_table_items", Some(("table", table)), number("/Table/ItemCount"));
         add("rewound_table_bytes", Some(("table", table)), number("/Table/TableSizeBytes"));

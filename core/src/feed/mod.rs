@@ -262,9 +262,34 @@ async fn get(shell: &impl Shell, table: &str, key: &str) -> Result<Option<String
     Ok(item(&body).map(str::to_owned))
 }
 
+/// The key of an item of ours.
+fn key(pk: &str, sk: &str) -> String {
+    json(r#"{"pk":{"S":$},"sk":{"S":$}}"#, &[&Quoted(pk), &Quoted(sk)])
+}
+
 /// The item in an answer.
 fn item(body: &str) -> Option<&str> {
     Fields::read(body, &["Item"]).ok()?.get("Item")
+}
+
+/// The items in an answer, and where the page ends; `of` is what it is a page of, for the error.
+fn page<'a>(body: &'a str, of: &str) -> Result<(Vec<&'a str>, Option<&'a str>)> {
+    let read = || {
+        let fields = Fields::read(body, &["Items", "LastEvaluatedKey"])?;
+        Ok((fields.items("Items")?.unwrap_or_default(), fields.get("LastEvaluatedKey")))
+    };
+    read().map_err(|error: serde_json::Error| Error::Store {
+        message: format!("a page of {of} cannot be read: {error}"),
+        retryable: true,
+        uncertain: false,
+    })
+}
+
+/// What DynamoDB says of a table.
+async fn describe(shell: &impl Shell, table: &str) -> Result<Value> {
+    let call = Call::to(Api::Tables, "DescribeTable", json(r#"{"TableName":$}"#, &[&Quoted(table)]));
+    let body = ask(shell, &call).await?.done(&call)?;
+    Ok(serde_json::from_str(&body).unwrap_or_default())
 }
 
 /// The condition on which something is written in the place of what was seen: its attribute `rev` counts how often it was.
@@ -299,8 +324,12 @@ fn fitted(text: &str) -> Cow<'_, str> {
     if text.len() <= MOST {
         return text.into();
     }
-    let cut = (0..=MOST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    format!("{}~{}", text.get(..cut).unwrap_or_default(), sha256(&text.into())).into()
+    format!("{}~{}", cut(text, MOST), sha256(&text.into())).into()
+}
+
+/// A text of so many bytes at the most.
+fn cut(text: &str, most: usize) -> &str {
+    text.get(..text.floor_char_boundary(most)).unwrap_or(text)
 }
 
 /// An item as plain JSON; nothing where it is no item.

@@ -1,10 +1,6 @@
 //! What follows a commit at once.
 
-use super::{
-    BESIDE, Consumer, Shell, batches, outbox,
-    rows::{Delivered, deliver},
-    saga,
-};
+use super::{BESIDE, Consumer, Shell, batches, outbox, rows::deliver, saga};
 use crate::{error::Result, event::Event, value::Object};
 use futures_util::{StreamExt, stream};
 
@@ -38,26 +34,18 @@ pub async fn nudge(
             .collect();
         let views = stream::iter(work).map(|(view, batch)| async move {
             let target = batch.events.last().map_or(0, Event::version);
-            match deliver(shell, view, &batch.id, &batch.events, target, None).await? {
-                Delivered::Seen(_) | Delivered::Stuck(_) | Delivered::Missing(_) => Ok(()),
-            }
+            deliver(shell, view, &batch.id, &batch.events, target, None).await.map(drop)
         });
         let done: Vec<Result<()>> = views.buffer_unordered(BESIDE).collect().await;
         done.into_iter().for_each(|done| result = std::mem::replace(&mut result, Ok(())).and(done));
-        for consumer in consumers {
-            let done = match consumer {
-                Consumer::View(..) | Consumer::Outbox | Consumer::Unreadable => Ok(()),
-                Consumer::Transfers => {
-                    let mut done = Ok(());
-                    for event in batches.iter().flat_map(|batch| &batch.events) {
-                        match saga::pursue(shell, event, state.take()).await {
-                            Ok(events) => follow_up.extend(events),
-                            Err(error) => done = Err(error),
-                        }
-                    }
-                    done
+        if consumers.iter().any(|consumer| matches!(consumer, Consumer::Transfers)) {
+            let mut done = Ok(());
+            for event in batches.iter().flat_map(|batch| &batch.events) {
+                match saga::pursue(shell, event, state.take()).await {
+                    Ok(events) => follow_up.extend(events),
+                    Err(error) => done = Err(error),
                 }
-            };
+            }
             result = result.and(done);
         }
         result = result.and(outbox::follow(shell, &batches, false).await);

@@ -14,11 +14,11 @@
 use super::{
     Batch, Consumer, Reply, Shell, ask, escaped, fitted, get_all,
     letters::{self, Letter},
-    past::{Behind, Past},
+    past::{Behind, MISSING, Past},
     plain,
 };
 use crate::{
-    dynamodb::{Call, Quoted, json, sign::Api},
+    dynamodb::{Call, Quoted, json, record_key, sign::Api},
     error::{Error, Result},
     event::Event,
     projection::{ATTEMPTS, RETRY_AFTER},
@@ -49,19 +49,26 @@ const MOST_MESSAGE_BYTES: usize = 250_000;
 /// The most bytes of one message there: 128 KB, with what is added to it.
 const LONGEST_MESSAGE: usize = 127_000;
 
-/// An event as an entry for EventBridge, and how many bytes that counts.
-fn entry(event: &Event, name: &str, source: &str) -> (Value, usize) {
-    let resource = format!("/aggregates/{}/{}", escaped(event.aggregate()), escaped(event.aggregate_id()));
-    let bytes = 14 + source.len() + event.name().len() + event.as_json().len() + resource.len();
-    let entry = value!({
+/// What an event is about, as EventBridge is told.
+fn resource(event: &Event) -> String {
+    format!("/aggregates/{}/{}", escaped(event.aggregate()), escaped(event.aggregate_id()))
+}
+
+/// How many bytes an event counts as an entry for EventBridge: its time is 14 of them.
+fn entry_size(event: &Event, source: &str) -> usize {
+    14 + source.len() + event.name().len() + event.as_json().len() + resource(event).len()
+}
+
+/// An event as an entry for EventBridge.
+fn entry(event: &Event, name: &str, source: &str) -> Value {
+    value!({
         "EventBusName": name,
         "Source": source,
         "DetailType": event.name(),
         "Detail": event.as_json(),
-        "Resources": [resource],
+        "Resources": [resource(event)],
         "Time": event.time() / 1_000,
-    });
-    (entry, bytes)
+    })
 }
 
 /// Why an event was not taken.
@@ -107,7 +114,7 @@ pub(super) async fn send(
             Err(why) => all(why, Fault::Nobody),
         };
     };
-    let entries: Vec<Value> = events.iter().map(|event| entry(event, name, source).0).collect();
+    let entries: Vec<Value> = events.iter().map(|event| entry(event, name, source)).collect();
     let call = Call::to(Api::Events, "PutEvents", value!({ "Entries": entries }).to_string());
     let body = match ask(shell, &call).await {
         Ok(Reply::Done(body)) => body,
@@ -241,8 +248,7 @@ async fn fill(shell: &impl Shell, line: &mut Line, thorough: bool) -> Result<()>
         match line.past.behind(shell, line.sent).await? {
             Behind::Events(events) => line.events = events.into(),
             Behind::Hole | Behind::Nothing => {
-                let why = "the events table has no such event, or none that can be read";
-                park(shell, line, None, why).await?;
+                park(shell, line, None, MISSING).await?;
             }
         }
     }
@@ -298,7 +304,7 @@ fn wave(to: &Outbox, lines: &mut VecDeque<Line>) -> Vec<(Line, usize)> {
                 break;
             }
             let size = match to {
-                Outbox::Bus { name, source } => entry(event, name, source).1,
+                Outbox::Bus { source, .. } => entry_size(event, source),
                 // What a queue adds to a message is about a hundred bytes.
                 Outbox::Queue => event.as_json().len() + 100,
             };
@@ -328,10 +334,7 @@ pub(super) fn record(aggregate: &str, id: &str) -> String {
 
 /// Up to where the events of these aggregates were sent, by the names of their records.
 pub(super) async fn sent(shell: &impl Shell, batches: &[Batch]) -> Result<BTreeMap<String, u64>> {
-    let key = |batch: &Batch| {
-        let record = record(&batch.aggregate, &batch.id);
-        json(r#"{"pk":{"S":$},"sk":{"S":"record"}}"#, &[&Quoted(&record)])
-    };
+    let key = |batch: &Batch| record_key(&record(&batch.aggregate, &batch.id));
     let items = get_all(shell, &shell.layout().helpers, batches.iter().map(key).collect()).await?;
     let read = |item: &String| {
         let item = plain(item)?;

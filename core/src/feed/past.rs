@@ -1,13 +1,15 @@
 //! What the events table has of an aggregate behind a version, in order and page by page.
 
-use super::{Shell, ask, stream};
+use super::{Shell, ask, page, stream};
 use crate::{
     dynamodb::{Call, Quoted, json, sign::Api},
-    error::{Error, Result},
+    error::Result,
     event::Event,
-    raw::Fields,
 };
 use std::collections::BTreeMap;
+
+/// What is wrong where an event is looked for and there is none.
+pub(super) const MISSING: &str = "the events table has no such event, or none that can be read";
 
 /// How many events are looked at from the end of a stream, where what is missing mostly lies.
 const RECENT: usize = 100;
@@ -118,16 +120,10 @@ impl Past {
         let body = json(template, &[&Quoted(&shell.layout().events), &Quoted(&self.id), &limit, &start]);
         let call = Call::to(Api::Tables, "Query", body);
         let body = ask(shell, &call).await?.done(&call)?;
-        let unreadable = |error: serde_json::Error| Error::Store {
-            message: format!("a page of the events table cannot be read: {error}"),
-            retryable: true,
-            uncertain: false,
-        };
-        let fields = Fields::read(&body, &["Items", "LastEvaluatedKey"]).map_err(unreadable)?;
-        let items = fields.items("Items").map_err(unreadable)?.unwrap_or_default();
+        let (items, end) = page(&body, "the events table")?;
         let events = items.into_iter().filter_map(|item| stream::event(item).ok());
         // An aggregate of another kind may have the same id.
         let events = events.filter(|event| *event.aggregate() == self.aggregate);
-        Ok((events.collect(), fields.get("LastEvaluatedKey").map(str::to_owned)))
+        Ok((events.collect(), end.map(str::to_owned)))
     }
 }

@@ -7,7 +7,7 @@
 
 use super::{Consumer, Reply, Shell, ask, get, item as item_of, plain, put_call, unless_changed};
 use crate::{
-    dynamodb::{Quoted, json},
+    dynamodb::{Quoted, json, record_key},
     error::{Error, Result},
     projection::Projection,
     time::{Millis, to_iso},
@@ -220,7 +220,7 @@ impl Progress {
 /// # Errors
 /// DynamoDB does not answer, or the record cannot be read.
 pub async fn load(shell: &impl Shell, reader: Reader) -> Result<Progress> {
-    let key = json(r#"{"pk":{"S":$},"sk":{"S":"record"}}"#, &[&Quoted(reader.record())]);
+    let key = record_key(reader.record());
     let Some(item) = get(shell, &shell.layout().helpers, &key).await? else { return Ok(Progress::default()) };
     read(&item).ok_or_else(|| Error::Store {
         message: format!(

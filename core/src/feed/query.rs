@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     dynamodb::{Call, Quoted, json, sign::Api},
-    error::{Error, Result},
+    error::Result,
+    http::LONGEST_ID,
     projection::{Index, Projection},
-    raw::Fields,
     store::Page,
     time::Millis,
     value::Object,
@@ -81,9 +81,6 @@ pub struct Token {
     /// Its version after the command.
     pub version: u64,
 }
-
-/// The most bytes of an id, as of those in paths.
-const LONGEST_ID: usize = 512;
 
 impl Token {
     /// Reads a token.
@@ -250,15 +247,9 @@ async fn select(
     );
     let call = Call::to(Api::Tables, "Query", body);
     let body = ask(shell, &call).await?.done(&call)?;
-    let unreadable = |error: serde_json::Error| Error::Store {
-        message: format!("a page of a view cannot be read: {error}"),
-        retryable: true,
-        uncertain: false,
-    };
-    let fields = Fields::read(&body, &["Items", "LastEvaluatedKey"]).map_err(unreadable)?;
-    let items = fields.items("Items").map_err(unreadable)?.unwrap_or_default();
+    let (items, end) = super::page(&body, "a view")?;
     let items = items.into_iter().map(Row::read).collect::<Result<_>>()?;
-    let last = fields.get("LastEvaluatedKey").and_then(plain);
+    let last = end.and_then(plain);
     let next = last.and_then(|last| {
         let text = |name: &str| last.get(name).and_then(Value::as_str).map(str::to_owned);
         Some(Cursor { place: text(sort).filter(|_| index.is_some()).unwrap_or_default(), id: text("sk")? })

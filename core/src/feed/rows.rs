@@ -13,11 +13,11 @@
 use super::{
     Batch, Consumer, Reply, Shell, ask, fitted,
     letters::{self, Letter},
-    past::{Behind, Past},
+    past::{Behind, MISSING, Past},
     plain, put_call, unless_changed,
 };
 use crate::{
-    dynamodb::{Quoted, item, json},
+    dynamodb::item,
     error::{Error, Result},
     event::Event,
     projection::{ATTEMPTS, Projection, RETRY_AFTER},
@@ -115,8 +115,8 @@ pub(super) struct Stuck {
 }
 
 /// A row's key.
-pub(super) fn key(place: &str, id: &str) -> String {
-    json(r#"{"pk":{"S":$},"sk":{"S":$}}"#, &[&Quoted(place), &Quoted(&fitted(id))])
+fn key(place: &str, id: &str) -> String {
+    super::key(place, &fitted(id))
 }
 
 /// Reads a row, consistently; an empty one where there is none.
@@ -206,8 +206,7 @@ pub(super) async fn deliver(
                 }
                 // The stream tells of events behind one that the table does not have.
                 Behind::Nothing | Behind::Hole => {
-                    let error = "the events table has no such event, or none that can be read".to_owned();
-                    let version = row.version + 1;
+                    let (version, error) = (row.version + 1, MISSING.to_owned());
                     return Ok(Delivered::Stuck(Box::new(Stuck { version, event: None, error, row })));
                 }
             };

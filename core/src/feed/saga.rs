@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Who sends the saga's commands.
-pub(super) const ACTOR: &str = "rewound:transfers";
+const ACTOR: &str = "rewound:transfers";
 
 /// Carries the transfer of an event to its end, whatever was done of it before, and gives what was recorded on the way.
 /// `known` is the state of its source where that is at hand.

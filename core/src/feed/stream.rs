@@ -3,7 +3,7 @@
 //! API: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB_Streams.html>.
 
 use super::{
-    Consumer, Reply, Shell, ask,
+    Consumer, Reply, Shell, ask, describe,
     letters::{self, Letter},
     plain, progress,
 };
@@ -31,8 +31,7 @@ pub(super) struct Shard {
 /// The ARN of the events table's stream.
 pub(super) async fn arn(shell: &impl Shell) -> Result<String> {
     let table = &shell.layout().events;
-    let call = Call::to(Api::Tables, "DescribeTable", json(r#"{"TableName":$}"#, &[&Quoted(table)]));
-    let body: Value = serde_json::from_str(&ask(shell, &call).await?.done(&call)?).unwrap_or_default();
+    let body = describe(shell, table).await?;
     let arn = body.pointer("/Table/LatestStreamArn").and_then(Value::as_str);
     arn.map(str::to_owned).ok_or_else(|| Error::Store {
         message: format!("the table {table} has no stream: switch one on, of new images"),

@@ -3,7 +3,7 @@
 use super::{
     BESIDE, Batch, Consumer, Shell, ask, batches,
     letters::{self, Address, Letter},
-    outbox,
+    outbox, page,
     progress::{KNOWN, Lease, Progress, Reader, Walk, load, save},
     rows, saga,
     stream::{self, Page, Read},
@@ -13,7 +13,6 @@ use crate::{
     error::{Error, Result},
     event::Event,
     projection::{ATTEMPTS, Projection, RETRY_AFTER},
-    raw::Fields,
     time::Millis,
     views,
 };
@@ -466,15 +465,8 @@ async fn scan(shell: &impl Shell, cursor: Option<&str>) -> Result<(Vec<String>, 
     let template = r#"{"TableName":$,"ConsistentRead":true,"ReturnConsumedCapacity":"TOTAL"$}"#;
     let call = Call::to(Api::Tables, "Scan", json(template, &[&Quoted(&shell.layout().events), &start]));
     let body = ask(shell, &call).await?.done(&call)?;
-    let unreadable = |error: serde_json::Error| Error::Store {
-        message: format!("a page of the events table cannot be read: {error}"),
-        retryable: true,
-        uncertain: false,
-    };
-    let fields = Fields::read(&body, &["Items", "LastEvaluatedKey"]).map_err(unreadable)?;
-    let items = fields.items("Items").map_err(unreadable)?.unwrap_or_default();
-    let items = items.into_iter().map(str::to_owned).collect();
-    Ok((items, fields.get("LastEvaluatedKey").map(str::to_owned)))
+    let (items, end) = page(&body, "the events table")?;
+    Ok((items.into_iter().map(str::to_owned).collect(), end.map(str::to_owned)))
 }
 
 /// Removes up to 25 items of a partition, and says whether there were any.

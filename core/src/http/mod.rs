@@ -209,7 +209,7 @@ impl fmt::Display for Cursor {
 const PAGE: usize = 100;
 const LONGEST_PAGE: usize = 1_000;
 /// The most bytes of an aggregate's id, and of what comes in headers.
-const LONGEST_ID: usize = 512;
+pub(crate) const LONGEST_ID: usize = 512;
 const LONGEST_HEADER: usize = 255;
 
 /// What a path keeps as it is (RFC 3986, 2.3).
