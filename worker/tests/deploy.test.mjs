@@ -3,7 +3,6 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { createHash, createHmac } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer, request as send } from "node:http";
@@ -14,6 +13,7 @@ import { promisify } from "node:util";
 import { parse } from "yaml";
 import { token } from "../edge.mjs";
 import { SECRET, dynamodb, edge } from "./harness.mjs";
+import { dynamo } from "./readside.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (path) => readFile(root + path, "utf8");
@@ -106,41 +106,8 @@ async function tap(upstream) {
   return { url: `http://127.0.0.1:${server.address().port}`, done, asked, close };
 }
 
-/** Asks DynamoDB itself, signed (AWS Signature Version 4). */
-async function ask(action, fields) {
-  const { url, region, accessKeyId, secretAccessKey } = db.ready;
-  const body = JSON.stringify(fields);
-  const hash = (text) => createHash("sha256").update(text).digest("hex");
-  const keyed = (key, text) => createHmac("sha256", key).update(text).digest();
-  const time = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
-  const headers = {
-    "content-type": "application/x-amz-json-1.0",
-    host: new URL(url).host,
-    "x-amz-date": time,
-    "x-amz-target": `DynamoDB_20120810.${action}`,
-  };
-  const names = Object.keys(headers).join(";");
-  const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}\n`);
-  const canonical = ["POST", "/", "", lines.join(""), names, hash(body)].join("\n");
-  const scope = [time.slice(0, 8), region, "dynamodb", "aws4_request"];
-  const key = scope.reduce(keyed, `AWS4${secretAccessKey}`);
-  const signature = keyed(
-    key,
-    ["AWS4-HMAC-SHA256", time, scope.join("/"), hash(canonical)].join("\n"),
-  ).toString("hex");
-  const credential = `Credential=${accessKeyId}/${scope.join("/")}`;
-  const response = await fetch(url, {
-    method: "POST",
-    body,
-    headers: {
-      ...headers,
-      authorization: `AWS4-HMAC-SHA256 ${credential}, SignedHeaders=${names}, Signature=${signature}`,
-    },
-  });
-  const text = await response.text();
-  assert.equal(response.status, 200, text);
-  return JSON.parse(text);
-}
+/** Asks DynamoDB itself. */
+const ask = (action, fields) => dynamo(db, action, fields);
 
 /** Answers come as they should, and say what they cost. */
 async function cost(asked, expected = [200, 201]) {
