@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 type CentsByAggregate = Vec<(String, BTreeSet<String>)>;
 
 /// Whether a field of that aggregate's events or state counts cents; never in an unknown domain.
-pub(crate) fn is_cents(aggregate: &str, field: &str) -> bool {
+pub fn is_cents(aggregate: &str, field: &str) -> bool {
     thread_local! {
         static KNOWN: CentsByAggregate = domains::all()
             .iter()
@@ -40,14 +40,14 @@ fn collect_cents(schema: &Value, fields: &mut BTreeSet<String>) {
 }
 
 /// Cents as people write money: `-123456` is `−1,234.56`.
-pub(crate) fn money(cents: i64) -> String {
+pub fn money(cents: i64) -> String {
     let minus = if cents < 0 { "−" } else { "" };
     let cents = cents.unsigned_abs();
     format!("{minus}{}.{:02}", grouped(cents / 100), cents % 100)
 }
 
 /// A number with its thousands apart: `8577` is `8,577`.
-pub(crate) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -60,12 +60,12 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// `1 event`, `2 events`, `8,577 events`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
+pub fn count(number: usize, noun: &str) -> String {
     format!("{} {noun}{}", grouped(number as u64), if number == 1 { "" } else { "s" })
 }
 
 /// A time to the minute, in UTC: `2026-06-01 09:30`.
-pub(crate) fn minute(time: Millis) -> String {
+pub fn minute(time: Millis) -> String {
     let iso = to_iso(time);
     match (iso.get(..10), iso.get(11..16)) {
         (Some(day), Some(time)) => format!("{day} {time}"),
@@ -74,7 +74,7 @@ pub(crate) fn minute(time: Millis) -> String {
 }
 
 /// The end of a long id, where ids of the same day differ.
-pub(crate) fn short_id(id: &str) -> String {
+pub fn short_id(id: &str) -> String {
     let letters = id.chars().count();
     if letters <= 16 {
         return id.to_owned();
@@ -83,7 +83,7 @@ pub(crate) fn short_id(id: &str) -> String {
 }
 
 /// What a person calls an aggregate, by the event that created it; none where nothing in it is a name.
-pub(crate) fn label(first: &Event) -> Option<String> {
+pub fn label(first: &Event) -> Option<String> {
     let payload = || first.payload();
     let text = |payload: Object, field: &str| payload.get(field).and_then(Value::as_str).map(str::to_owned);
     match first.aggregate() {
@@ -104,12 +104,12 @@ pub(crate) fn label(first: &Event) -> Option<String> {
 }
 
 /// An aggregate's kind in words: `BankAccount` is "Bank account".
-pub(crate) fn kind(aggregate: &str) -> String {
+pub fn kind(aggregate: &str) -> String {
     if domains::find(aggregate).is_some() { words(aggregate) } else { aggregate.to_owned() }
 }
 
 /// What an event says, in one line: the first of its fields, money readable.
-pub(crate) fn gist(event: &Event) -> String {
+pub fn gist(event: &Event) -> String {
     const FIELDS: usize = 3;
     const LETTERS: usize = 32;
     let known = domains::find(event.aggregate()).is_some();

@@ -1,13 +1,14 @@
 //! The head of the page: its name, and the two things to begin with.
 
 use super::{
-    erased::{click, value, word},
+    erased::{click, maybe, text, value, word},
     icon::{IMPORT, Icon, SEND},
     listed,
     menu::Menu,
 };
 use crate::app::App;
 use leptos::{html, prelude::*};
+use rewound_web::route::{Route, SCREENS};
 
 #[component]
 pub(crate) fn Header(app: App) -> impl IntoView {
@@ -24,6 +25,15 @@ pub(crate) fn Header(app: App) -> impl IntoView {
             picker.set_value("");
         }
     });
+    let screens = SCREENS.iter().map(|screen| {
+        let current = maybe(move || (app.screen.get() == screen.name).then(|| "page".to_owned()));
+        // The page's own screen is left and entered with its stream in the address.
+        let place = move || match screen == &SCREENS[0] {
+            true => app.here().unwrap_or_else(|| Route::new(screen.name, [])),
+            false => Route::new(screen.name, []),
+        };
+        view! { <a href=text(move || place().fragment()) aria-current=current>{screen.title}</a> }
+    });
     view! {
         <header class="top">
             <h1>
@@ -33,7 +43,7 @@ pub(crate) fn Header(app: App) -> impl IntoView {
                 </svg>
                 "Rewound"
             </h1>
-            <p class="tagline">"Event sourcing you can see"</p>
+            <nav class="screens" aria-label="Screens">{screens.collect_view()}</nav>
             <div class="actions">
                 <input
                     node_ref=picker

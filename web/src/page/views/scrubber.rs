@@ -1,7 +1,7 @@
 //! The scrubber under everything: where in its history the stream is shown.
 
 use super::{
-    erased::{Text, click, flag, maybe, part, text, value, word},
+    erased::{Flag, Text, click, flag, maybe, part, text, value, word},
     icon::{BACK, FIRST, Icon, LAST, NEXT, PAUSE, PLAY},
 };
 use crate::{
@@ -15,7 +15,7 @@ use std::time::Duration;
 const MARKS: u64 = 120;
 
 #[component]
-pub(crate) fn Scrubber(app: App) -> impl IntoView {
+pub(crate) fn Scrubber(app: App, hidden: Flag) -> impl IntoView {
     let range = NodeRef::<html::Input>::new();
     let speed = app.speed;
 
@@ -51,7 +51,7 @@ pub(crate) fn Scrubber(app: App) -> impl IntoView {
     let at_start = move || app.version.get() == 0;
     let at_end = move || app.version.get() >= app.length.get();
     view! {
-        <section class="scrubber" aria-label="Time travel">
+        <section class="scrubber" aria-label="Time travel" hidden=hidden>
             <div class="buttons">
                 <Button label="To the start" path=FIRST disabled=word(at_start) on_click=click(move || app.seek(0)) />
                 <Button label="One event back" path=BACK disabled=word(at_start) on_click=step(-1) />

@@ -6,7 +6,8 @@ use serde_json::Value;
 /// The most lines; a longer value says that it goes on.
 const MOST: usize = 400;
 
-pub(crate) fn pretty(value: &Value) -> impl IntoView + use<> {
+/// A value, a field a line.
+pub fn pretty(value: &Value) -> impl IntoView + use<> {
     let mut lines = Lines { spans: Vec::new(), lines: 0 };
     lines.value(value, 0);
     if lines.lines >= MOST {

@@ -3,6 +3,7 @@
 
 mod importing;
 mod keeping;
+mod lab;
 
 pub(crate) use importing::{Outcome, Reading};
 
@@ -23,6 +24,7 @@ use rewound_core::{
     timeline::{Cause, Timeline},
     value::Object,
 };
+use rewound_web::route::{Route, SCREENS};
 use serde_json::Value;
 use std::sync::Arc;
 use wasm_bindgen_futures::spawn_local;
@@ -72,6 +74,12 @@ pub(crate) struct App {
     pub(crate) actor: RwSignal<String>,
     /// Whether the event at the scrubber is shown as JSON.
     pub(crate) json: RwSignal<bool>,
+    /// The name of the screen that is shown.
+    pub(crate) screen: RwSignal<&'static str>,
+    /// The stream that the address names, and the version, until it is there: files are read after the page stands.
+    wanted: RwSignal<Option<(String, String, Option<u64>)>>,
+    /// What is said of an address that names nothing here.
+    pub(crate) missing: RwSignal<Option<String>>,
 }
 
 /// The state at the shown version.
@@ -136,23 +144,29 @@ impl App {
             speed: RwSignal::new(text("speed").and_then(|speed| speed.parse().ok()).unwrap_or(1)),
             actor: RwSignal::new(text("actor").unwrap_or_else(|| "ada".to_owned())),
             json: RwSignal::new(text("json").is_none_or(|json| json == "true")),
+            screen: RwSignal::new(SCREENS[0].name),
+            wanted: RwSignal::new(None),
+            missing: RwSignal::new(None),
         };
         app.tell_journal();
         if app.troubles.read_untracked().window == Some(Trouble::OtherWindow) {
             app.wait_for_turn();
         }
+        app.go(&Route::current());
         // An imported stream is opened when its file was read again.
-        if is_own {
+        if is_own && app.selected.read_untracked().is_none() {
             app.resume();
         }
-        if readable {
-            spawn_local(async move {
+        app.follow_address();
+        spawn_local(async move {
+            if readable {
                 app.read_kept_files().await;
-                if app.selected.read_untracked().is_none() {
-                    app.resume();
-                }
-            });
-        }
+            }
+            if !app.open_wanted() && app.selected.read_untracked().is_none() {
+                app.resume();
+            }
+            app.give_up_wanted();
+        });
         app
     }
 

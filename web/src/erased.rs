@@ -10,38 +10,42 @@ use leptos::{
 };
 use std::{ops::Range, sync::Arc};
 
-pub(super) type Text = Box<dyn FnMut() -> String + Send>;
-pub(super) type Flag = Box<dyn FnMut() -> bool + Send>;
-pub(super) type Part = Box<dyn FnMut() -> AnyView + Send>;
-pub(super) type Click = Box<dyn FnMut(MouseEvent)>;
+/// A text that changes.
+pub type Text = Box<dyn FnMut() -> String + Send>;
+/// Something that is so or not.
+pub type Flag = Box<dyn FnMut() -> bool + Send>;
+/// A part of the page that changes as a whole.
+pub type Part = Box<dyn FnMut() -> AnyView + Send>;
+/// What a click does.
+pub type Click = Box<dyn FnMut(MouseEvent)>;
 
 /// A text that changes.
-pub(super) fn text(text: impl FnMut() -> String + Send + 'static) -> Text {
+pub fn text(text: impl FnMut() -> String + Send + 'static) -> Text {
     Box::new(text)
 }
 
 /// A text that changes, and is empty where there is none.
-pub(super) fn maybe(mut text: impl FnMut() -> Option<String> + Send + 'static) -> Text {
+pub fn maybe(mut text: impl FnMut() -> Option<String> + Send + 'static) -> Text {
     Box::new(move || text().unwrap_or_default())
 }
 
 /// Something that is so or not.
-pub(super) fn flag(flag: impl FnMut() -> bool + Send + 'static) -> Flag {
+pub fn flag(flag: impl FnMut() -> bool + Send + 'static) -> Flag {
     Box::new(flag)
 }
 
 /// Such a thing as the attributes of ARIA want it: in words.
-pub(super) fn word(mut flag: impl FnMut() -> bool + Send + 'static) -> Text {
+pub fn word(mut flag: impl FnMut() -> bool + Send + 'static) -> Text {
     Box::new(move || flag().to_string())
 }
 
 /// A part of the page that comes, goes or is made anew.
-pub(super) fn part<V: IntoView + 'static>(mut part: impl FnMut() -> V + Send + 'static) -> Part {
+pub fn part<V: IntoView + 'static>(mut part: impl FnMut() -> V + Send + 'static) -> Part {
     Box::new(move || part().into_any())
 }
 
 /// A part for each index of a range, which is made when the index comes in and stays while it is there.
-pub(super) fn parts(
+pub fn parts(
     range: impl Fn() -> Range<usize> + Send + Sync + 'static,
     part: impl Fn(usize) -> AnyView + Send + Sync + 'static,
 ) -> AnyView {
@@ -51,11 +55,11 @@ pub(super) fn parts(
 }
 
 /// What a click does.
-pub(super) fn click(mut act: impl FnMut() + 'static) -> Click {
+pub fn click(mut act: impl FnMut() + 'static) -> Click {
     Box::new(move |_| act())
 }
 
 /// What becomes of the value of a field that was changed.
-pub(super) fn value(mut act: impl FnMut(String) + 'static) -> Box<dyn FnMut(Event)> {
+pub fn value(mut act: impl FnMut(String) + 'static) -> Box<dyn FnMut(Event)> {
     Box::new(move |event| act(event_target_value(&event)))
 }

@@ -3,13 +3,10 @@
 // What `#[component]` makes of a function is `pub`, however it was written.
 #![allow(unreachable_pub)]
 
-mod close;
 mod command;
-mod erased;
 mod events;
 mod header;
-mod icon;
-mod json;
+mod lab;
 mod menu;
 mod notice;
 mod scrubber;
@@ -21,6 +18,7 @@ mod why;
 use crate::app::App;
 use erased::{flag, part};
 use leptos::{ev, prelude::*};
+use rewound_web::{close, erased, focus, icon, json, route::SCREENS};
 use web_sys::{DragEvent, FileList};
 
 /// The whole page.
@@ -60,17 +58,23 @@ pub(crate) fn Page(app: App) -> impl IntoView {
     view! {
         <header::Header app=app />
         <notice::Notice app=app />
-        <main class="panes" class:commanding=flag(move || app.commanding.get())>
+        <main class="panes" class:commanding=flag(move || app.commanding.get()) hidden=flag(move || !at_home(app))>
             <streams::Streams app=app />
             <events::Events app=app />
             <state::State app=app />
             {part(move || app.commanding.get().then(|| view! { <command::CommandPanel app=app /> }))}
         </main>
-        <scrubber::Scrubber app=app />
+        <lab::Screen app=app />
+        <scrubber::Scrubber app=app hidden=flag(move || !at_home(app)) />
         <div class="drop" hidden=flag(move || !dragging.get())>
             <p>"Drop to import"</p>
         </div>
     }
+}
+
+/// Whether the page's own screen is shown.
+fn at_home(app: App) -> bool {
+    app.screen.get() == SCREENS[0].name
 }
 
 fn has_files(event: &DragEvent) -> bool {
@@ -80,13 +84,4 @@ fn has_files(event: &DragEvent) -> bool {
 fn listed(files: Option<FileList>) -> Vec<web_sys::File> {
     let files = files.as_ref();
     files.map_or(0..0, |files| 0..files.length()).filter_map(|index| files?.get(index)).collect()
-}
-
-/// Gives the focus to what was found.
-fn focus<E>(found: Result<Option<web_sys::Element>, E>) {
-    use wasm_bindgen::JsCast;
-    let element = found.ok().flatten();
-    if let Some(element) = element.as_ref().and_then(|element| element.dyn_ref::<web_sys::HtmlElement>()) {
-        drop(element.focus());
-    }
 }

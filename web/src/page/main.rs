@@ -8,14 +8,12 @@
 
 mod app;
 mod demo;
-mod form;
-mod format;
-mod host;
 mod import;
 mod keep;
-mod tree;
 mod views;
 mod workspace;
+
+use rewound_web::{form, format, host, tree};
 
 fn main() {
     // The core never panics. Should the page ever, the console says where.

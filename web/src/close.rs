@@ -1,6 +1,6 @@
 //! The button with a cross.
 
-use super::{
+use crate::{
     erased::{Click, Flag, flag},
     icon::{CLOSE, Icon},
 };
@@ -8,10 +8,15 @@ use leptos::prelude::*;
 
 /// Closes or removes what its label says.
 #[component]
-pub(crate) fn Close(
-    #[prop(into)] label: String,
+pub fn Close(
+    /// What it says of itself.
+    #[prop(into)]
+    label: String,
+    /// What it does.
     act: Click,
-    #[prop(default = flag(|| false))] hidden: Flag,
+    /// Whether it is there.
+    #[prop(default = flag(|| false))]
+    hidden: Flag,
 ) -> impl IntoView {
     view! {
         <button type="button" class="round" aria-label=label hidden=hidden on:click=act>

@@ -123,6 +123,20 @@ impl Workspace {
         }
     }
 
+    /// Looks at each event of a stream, in order; at none where there is no such stream.
+    pub(crate) fn each_event(&self, key: &StreamKey, look: &mut dyn FnMut(&Event)) {
+        match key.source {
+            Source::Own => {
+                let stored = self.journal.memory().stream(&key.aggregate, &key.id);
+                stored.into_iter().flat_map(|stored| &stored.events).for_each(look);
+            }
+            Source::Log(number) => {
+                let stream = self.logs.get(&number).and_then(|log| log.events.stream(&key.id));
+                stream.into_iter().flat_map(|stream| stream.events()).for_each(look);
+            }
+        }
+    }
+
     /// Takes in a log from a file, which may be kept under a number; gives its first stream.
     pub(crate) fn add(&mut self, file: File, events: EventLog, kept_as: Option<u32>) -> Option<StreamKey> {
         let number = self.next_log;

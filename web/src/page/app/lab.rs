@@ -1,0 +1,213 @@
+//! What the page gives the lab, and where on the playground one is.
+
+use super::App;
+use crate::{
+    format,
+    workspace::{Source, StreamKey},
+};
+use js_sys::{Array, Function, Object, Reflect, Uint8Array};
+use leptos::{leptos_dom::helpers::TimeoutHandle, prelude::*};
+use rewound_core::{event::Event, import::LineProblem};
+use rewound_web::route::{Route, SCREENS};
+use serde_json::json;
+use std::{collections::HashSet, time::Duration};
+use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
+use web_sys::{File, FilePropertyBag};
+
+/// How many streams make a part of the history that the lab asks for.
+const PART: usize = 400;
+
+impl App {
+    /// Follows the address, and keeps it true. Where it names a place, that is where the visit begins.
+    pub(super) fn follow_address(self) {
+        let moved = window_event_listener(leptos::ev::hashchange, move |_| self.go(&Route::current()));
+        on_cleanup(move || moved.remove());
+        // Scrubbing would write it more often than a browser lets it.
+        const REST: Duration = Duration::from_millis(300);
+        Effect::new(move |waiting: Option<Option<TimeoutHandle>>| {
+            if let Some(waiting) = waiting.flatten() {
+                waiting.clear();
+            }
+            if self.screen.get() != SCREENS[0].name || self.wanted.read().is_some() {
+                return None;
+            }
+            let place = self.here()?;
+            set_timeout_with_handle(move || place.replace(), REST).ok()
+        });
+    }
+
+    /// The address of the shown version of the open stream.
+    pub(crate) fn here(self) -> Option<Route> {
+        let version = self.version.get().to_string();
+        let open = self.selected.read();
+        let StreamKey { aggregate, id, .. } = open.as_ref()?;
+        Some(Route::new(SCREENS[0].name, [aggregate, id, &version]))
+    }
+
+    /// Goes to a place. A stream that is not there yet is opened when its file was read.
+    pub(super) fn go(self, place: &Route) {
+        let Some(screen) = SCREENS.iter().find(|screen| screen.name == place.screen) else { return };
+        if self.screen.get_untracked() != screen.name {
+            self.screen.set(screen.name);
+        }
+        if let [aggregate, id, rest @ ..] = place.path.as_slice()
+            && screen == &SCREENS[0]
+        {
+            let version = rest.first().and_then(|version| version.parse().ok());
+            self.wanted.set(Some((aggregate.clone(), id.clone(), version)));
+            self.open_wanted();
+        }
+    }
+
+    /// Opens the stream that the address named, if it is there by now.
+    pub(super) fn open_wanted(self) -> bool {
+        let Some((aggregate, id, version)) = self.wanted.get_untracked() else { return false };
+        let streams = self.streams.read_untracked();
+        let found =
+            streams.iter().find(|stream| (&stream.key.aggregate, &stream.key.id) == (&aggregate, &id));
+        let Some(key) = found.map(|stream| stream.key.clone()) else { return false };
+        drop(streams);
+        self.wanted.set(None);
+        if self.selected.read_untracked().as_ref() != Some(&key) {
+            self.open(key);
+        }
+        if let Some(version) = version {
+            self.seek(version);
+        }
+        true
+    }
+
+    /// Says that the stream which the address named is nowhere, once everything was read.
+    pub(super) fn give_up_wanted(self) {
+        if let Some((aggregate, id, _)) = self.wanted.get_untracked() {
+            self.wanted.set(None);
+            self.missing.set(Some(format!(
+                "The link names {} {id}, which this browser does not have. Import the file that holds it, and open the link again.",
+                format::kind(&aggregate)
+            )));
+        }
+    }
+
+    /// What the lab is given: see [`rewound_web::link::Page`].
+    pub(crate) fn for_the_lab(self) -> JsValue {
+        let page = Object::new();
+        let set = |name: &str, function: JsValue| {
+            // An object that was just made takes anything.
+            let _ = Reflect::set(&page, &name.into(), &function);
+        };
+        let text = |given: JsValue| given.as_string().unwrap_or_default();
+        set("streams", answer(move |_, _| self.streams_as_json().into()));
+        set("open", answer(move |_, _| self.open_as_json().into()));
+        set("events", answer(move |aggregate, id| bytes(&self.lines_of(&text(aggregate), &text(id))).into()));
+        let part = move |number: JsValue, _| {
+            let number = number.as_f64().unwrap_or(0.0) as usize;
+            self.part(number).map_or(JsValue::UNDEFINED, |text| bytes(&text).into())
+        };
+        set("part", answer(part));
+        set("problems", answer(move |_, _| self.problems_as_json().into()));
+        let import = move |name, content| {
+            self.import_text(&text(name), &text(content));
+            JsValue::UNDEFINED
+        };
+        set("import", answer(import));
+        let subscribe = move |changed: JsValue, _| {
+            let changed: Function = changed.unchecked_into();
+            Effect::new(move |_| {
+                self.streams.track();
+                self.selected.track();
+                self.version.track();
+                drop(changed.call0(&JsValue::UNDEFINED));
+            });
+            JsValue::UNDEFINED
+        };
+        set("subscribe", answer(subscribe));
+        page.into()
+    }
+
+    fn streams_as_json(self) -> String {
+        let streams = self.streams.read_untracked();
+        let streams = streams.iter().map(|stream| {
+            json!({
+                "aggregate": stream.key.aggregate, "id": stream.key.id, "label": stream.label,
+                "version": stream.version, "own": stream.key.source == Source::Own,
+            })
+        });
+        serde_json::Value::from_iter(streams).to_string()
+    }
+
+    fn open_as_json(self) -> String {
+        let open = self.selected.get_untracked();
+        let open = open.map(|key| {
+            json!({ "aggregate": key.aggregate, "id": key.id, "version": self.version.get_untracked() })
+        });
+        open.unwrap_or_default().to_string()
+    }
+
+    fn lines_of(self, aggregate: &str, id: &str) -> String {
+        let streams = self.streams.read_untracked();
+        let found = streams.iter().find(|stream| stream.key.aggregate == aggregate && stream.key.id == id);
+        let mut lines = String::new();
+        if let Some(stream) = found {
+            self.write_lines(&stream.key, &mut lines);
+        }
+        lines
+    }
+
+    pub(super) fn write_lines(self, key: &StreamKey, lines: &mut String) {
+        self.workspace.with_value(|workspace| {
+            workspace.each_event(key, &mut |event: &Event| {
+                lines.push_str(event.as_json());
+                lines.push('\n');
+            });
+        });
+    }
+
+    /// The n-th part of all events. An id that is in a file and here as well is taken once.
+    fn part(self, number: usize) -> Option<String> {
+        let streams = self.streams.read_untracked();
+        let start = number.checked_mul(PART)?;
+        let part = streams.get(start..)?;
+        if part.is_empty() {
+            return None;
+        }
+        let mut seen: HashSet<&str> = HashSet::new();
+        if streams.iter().any(|stream| stream.key.source != streams[0].key.source) {
+            seen.extend(streams.iter().take(start).map(|stream| stream.key.id.as_str()));
+        }
+        let mut lines = String::new();
+        for stream in part.iter().take(PART).filter(|stream| seen.insert(&stream.key.id)) {
+            self.write_lines(&stream.key, &mut lines);
+        }
+        Some(lines)
+    }
+
+    fn problems_as_json(self) -> String {
+        let problems = self.workspace.with_value(|workspace| {
+            let all = workspace.logs().flat_map(|(_, log)| {
+                let name = log.file.name();
+                log.events.problems().iter().map(move |LineProblem { line, message }| {
+                    json!({ "file": name, "line": line, "message": message })
+                })
+            });
+            serde_json::Value::from_iter(all)
+        });
+        problems.to_string()
+    }
+
+    /// Reads text as if it were a file of that name.
+    pub(crate) fn import_text(self, name: &str, text: &str) {
+        let parts = Array::of1(&text.into());
+        if let Ok(file) = File::new_with_str_sequence_and_options(&parts, name, &FilePropertyBag::new()) {
+            self.import(vec![file]);
+        }
+    }
+}
+
+fn bytes(text: &str) -> Uint8Array {
+    Uint8Array::from(text.as_bytes())
+}
+
+/// A function of JavaScript with two arguments at the most.
+fn answer(act: impl Fn(JsValue, JsValue) -> JsValue + 'static) -> JsValue {
+    Closure::<dyn Fn(JsValue, JsValue) -> JsValue>::new(act).into_js_value()
+}
