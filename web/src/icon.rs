@@ -37,3 +37,7 @@ pub const SEND: &str = "M1.5 2.2 15 8 1.5 13.8 3.4 9 9 8 3.4 7z";
 pub const MORE: &str = "M8 2.2a1.5 1.5 0 1 1 0 3 1.5 1.5 0 0 1 0-3zm0 4.3a1.5 1.5 0 1 1 0 3 1.5 1.5 0 0 1 0-3zm0 4.3a1.5 1.5 0 1 1 0 3 1.5 1.5 0 0 1 0-3z";
 /// A triangle that points down.
 pub const OPEN: &str = "M4 6h8l-4 5z";
+/// An arrow out of a tray.
+pub const SHARE: &str = "M8 1.5 12.5 6l-1.4 1.4L9 5.3V11H7V5.3L4.9 7.4 3.5 6zM2 12.5h12v2H2z";
+/// A magnifying glass.
+pub const SEARCH: &str = "M6.8 1.8a5 5 0 1 0 3 9l3.3 3.3 1.3-1.3-3.3-3.3a5 5 0 0 0-4.3-7.7zm0 1.9a3.1 3.1 0 1 1 0 6.2 3.1 3.1 0 0 1 0-6.2z";

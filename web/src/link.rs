@@ -32,29 +32,13 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub fn import(this: &Page, name: &str, text: &str);
 
-    /// Calls the function whenever a stream has come, gone or grown, or another one is open.
+    /// Calls the function with `streams` whenever a stream has come, gone or grown, and with `open` whenever another one
+    /// is open or another version shown; each at once as well, and only while the lab is in sight.
     #[wasm_bindgen(method)]
     pub fn subscribe(this: &Page, changed: &Function);
 }
 
-#[wasm_bindgen(inline_js = r#"
-let lab;
-export function load_lab() {
-  lab ??= (async () => {
-    const module = await import(new URL("rewound-lab.js", document.baseURI));
-    await module.default();
-    return module;
-  })();
-  lab.catch(() => (lab = undefined));
-  return lab;
-}
-export async function open_lab(element, page) {
-  (await load_lab()).start(element, page);
-}
-export async function price(order) {
-  return (await load_lab()).price(order);
-}
-"#)]
+#[wasm_bindgen(module = "/src/link.js")]
 extern "C" {
     /// Downloads the lab and lets it fill the element.
     ///
@@ -63,10 +47,50 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub async fn open_lab(element: &web_sys::HtmlElement, page: &JsValue) -> Result<JsValue, JsValue>;
 
-    /// What a command costs on DynamoDB, by the lab's word: JSON in, JSON out.
+    /// Lets the lab fill the element with what a command costs on DynamoDB: `{aggregate, id, command, actor, expected?,
+    /// events}`, or an empty text.
     ///
     /// # Errors
     /// As [`open_lab`].
     #[wasm_bindgen(catch)]
-    pub async fn price(order: &str) -> Result<JsValue, JsValue>;
+    pub async fn price(element: &web_sys::HtmlElement, order: &str) -> Result<JsValue, JsValue>;
+
+    /// NDJSON as the lines of an export from DynamoDB, by the lab's word.
+    ///
+    /// # Errors
+    /// As [`open_lab`]; or the event that no item can hold.
+    #[wasm_bindgen(catch)]
+    pub async fn items(lines: &Uint8Array) -> Result<JsValue, JsValue>;
+}
+
+#[wasm_bindgen(module = "/src/share.js")]
+extern "C" {
+    /// A text, compressed, in letters that an address takes as they are; `undefined` where they would be more than
+    /// `most`.
+    ///
+    /// # Errors
+    /// What the browser says that has no compression.
+    #[wasm_bindgen(catch)]
+    pub async fn pack(text: &str, most: u32) -> Result<JsValue, JsValue>;
+
+    /// The text that was packed.
+    ///
+    /// # Errors
+    /// Where it is none, or has more than `most` bytes.
+    #[wasm_bindgen(catch)]
+    pub async fn unpack(letters: &str, most: u32) -> Result<JsValue, JsValue>;
+
+    /// Saves parts (texts or bytes) as one file; compressed where its name ends in `.gz`.
+    ///
+    /// # Errors
+    /// What the browser says.
+    #[wasm_bindgen(catch)]
+    pub async fn save(name: &str, parts: &js_sys::Array) -> Result<JsValue, JsValue>;
+
+    /// Puts a text on the clipboard.
+    ///
+    /// # Errors
+    /// What the browser says, which may not let a page do that.
+    #[wasm_bindgen(catch)]
+    pub async fn copy(text: &str) -> Result<JsValue, JsValue>;
 }

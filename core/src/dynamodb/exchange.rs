@@ -711,6 +711,24 @@ pub(super) fn event_item(event: &Event) -> Result<Object, Issue> {
     item::of(&fields)
 }
 
+/// An event as a line of a table's export to S3, in DynamoDB JSON, without the line feed. Importing it gives the same
+/// event, key by key and digit by digit.
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Output.html>)
+///
+/// ```
+/// use rewound_core::{dynamodb::exchange::exported, event::Event, import::EventLog};
+/// let event = r#"{"eventId":"01K1RZXKEYCYQ5MSEQJ4Z5JNDE","eventName":"Paid","aggregateName":"A","aggregateId":"a","aggregateVersion":1,"actorId":"ada","amount":1.50}"#;
+/// let line = exported(&Event::parse(event).unwrap()).unwrap();
+/// assert!(line.starts_with(r#"{"Item":{"eventId":{"S":"01K1RZXKEYCYQ5MSEQJ4Z5JNDE"}"#));
+/// assert_eq!(EventLog::from_bytes(line.as_bytes()).to_ndjson().trim_end(), event);
+/// ```
+///
+/// # Errors
+/// Where in the event a value stands that DynamoDB does not hold, such as a number of more than 38 digits.
+pub fn exported(event: &Event) -> Result<String, Issue> {
+    Ok(json(r#"{"Item":$}"#, &[&Value::Object(event_item(event)?)]))
+}
+
 /// The row's update: placeholders throughout, since names may be words that DynamoDB keeps for itself.
 fn update(table: &str, row: Object, commit: &Commit) -> String {
     let mut names = Object::from_iter([("#n0".to_owned(), Value::from("aggregateId"))]);

@@ -63,36 +63,36 @@ impl Lab {
             streams: RwSignal::default(),
             open: RwSignal::new(None),
         };
-        lab.look();
-        let changed = Closure::<dyn Fn()>::new(move || lab.look()).into_js_value();
+        let changed =
+            move |what: String| if what == "open" { lab.look_what_is_open() } else { lab.look_at_streams() };
+        let changed = Closure::<dyn Fn(String)>::new(changed).into_js_value();
         lab.page.with_value(|page| page.subscribe(changed.unchecked_ref()));
         lab
     }
 
-    /// Looks at what the page has now.
-    fn look(self) {
-        let (streams, open) = self.page.with_value(|page| (page.streams(), page.open()));
+    fn look_at_streams(self) {
+        let streams = self.page.with_value(link::Page::streams);
         let streams: Value = serde_json::from_str(&streams).unwrap_or_default();
-        let text = |value: &Value, name: &str| {
-            value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
-        let number = |value: &Value| value.get("version").and_then(Value::as_u64).unwrap_or(0);
         let streams = streams.as_array().into_iter().flatten().map(|stream| Stream {
             aggregate: text(stream, "aggregate"),
             id: text(stream, "id"),
             label: text(stream, "label"),
-            version: number(stream),
+            version: number(stream, "version"),
             own: stream.get("own") == Some(&Value::Bool(true)),
         });
         let streams: Vec<_> = streams.collect();
         if **self.streams.read_untracked() != streams {
             self.streams.set(Arc::new(streams));
         }
+    }
+
+    fn look_what_is_open(self) {
+        let open = self.page.with_value(link::Page::open);
         let open: Value = serde_json::from_str(&open).unwrap_or_default();
         let open = open.is_object().then(|| Open {
             aggregate: text(&open, "aggregate"),
             id: text(&open, "id"),
-            version: number(&open),
+            version: number(&open, "version"),
         });
         if *self.open.read_untracked() != open {
             self.open.set(open);
@@ -128,18 +128,22 @@ impl Lab {
 
     /// What is wrong with the imported files, by file, line and message.
     pub(crate) fn problems(self) -> Vec<(String, u64, String)> {
-        let problems: Value =
-            serde_json::from_str(&self.page.with_value(link::Page::problems)).unwrap_or_default();
-        let text = |value: &Value, name: &str| {
-            value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
+        let problems = self.page.with_value(link::Page::problems);
+        let problems: Value = serde_json::from_str(&problems).unwrap_or_default();
         let problems = problems.as_array().into_iter().flatten();
-        let line = |problem: &Value| problem.get("line").and_then(Value::as_u64).unwrap_or(0);
-        problems.map(|problem| (text(problem, "file"), line(problem), text(problem, "message"))).collect()
+        problems.map(|each| (text(each, "file"), number(each, "line"), text(each, "message"))).collect()
     }
 
     /// Gives the page events to import, as NDJSON.
     pub(crate) fn import(self, name: &str, ndjson: &str) {
         self.page.with_value(|page| page.import(name, ndjson));
     }
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn number(value: &Value, name: &str) -> u64 {
+    value.get(name).and_then(Value::as_u64).unwrap_or(0)
 }

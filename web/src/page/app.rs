@@ -4,16 +4,20 @@
 mod importing;
 mod keeping;
 mod lab;
+mod sharing;
 
 pub(crate) use importing::{Outcome, Reading};
+pub(crate) use sharing::{Format, LONGEST};
 
 use crate::{
+    actions::Dialog,
     host,
     keep::{Trouble, Troubles, journal::Journal, settings},
     tree,
     workspace::{SendOrder, Source, StreamKey, Summary, Workspace},
 };
 use keeping::{Left, text};
+use lab::Wanted;
 use leptos::prelude::*;
 use rewound_core::{
     domain::Snapshot,
@@ -77,9 +81,13 @@ pub(crate) struct App {
     /// The name of the screen that is shown.
     pub(crate) screen: RwSignal<&'static str>,
     /// The stream that the address names, and the version, until it is there: files are read after the page stands.
-    wanted: RwSignal<Option<(String, String, Option<u64>)>>,
+    wanted: RwSignal<Option<Wanted>>,
     /// What is said of an address that names nothing here.
     pub(crate) missing: RwSignal<Option<String>>,
+    /// What lies over the page.
+    pub(crate) dialog: RwSignal<Option<Dialog>>,
+    /// Whether single keys do anything.
+    pub(crate) keys: RwSignal<bool>,
 }
 
 /// The state at the shown version.
@@ -147,12 +155,14 @@ impl App {
             screen: RwSignal::new(SCREENS[0].name),
             wanted: RwSignal::new(None),
             missing: RwSignal::new(None),
+            dialog: RwSignal::new(None),
+            keys: RwSignal::new(text("keys").is_none_or(|keys| keys == "true")),
         };
         app.tell_journal();
         if app.troubles.read_untracked().window == Some(Trouble::OtherWindow) {
             app.wait_for_turn();
         }
-        app.go(&Route::current());
+        app.go(&Route::current(), false);
         // An imported stream is opened when its file was read again.
         if is_own && app.selected.read_untracked().is_none() {
             app.resume();

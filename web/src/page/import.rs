@@ -1,8 +1,12 @@
 //! Files into logs, piece by piece, so that the page stays responsive.
 
-use crate::host;
+use crate::{
+    host,
+    workspace::{Source, Summary},
+};
 use js_sys::Uint8Array;
 use rewound_core::import::{EventLog, Import};
+use std::sync::Arc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::File;
@@ -10,6 +14,8 @@ use web_sys::File;
 /// How much is asked of the file at once, and how much of that is read before the clock is looked at.
 const BLOCK: usize = 1 << 20;
 const PIECE: usize = 16 << 10;
+/// How many streams are put in order, or summed up, before the clock is looked at.
+const STREAMS: usize = 250;
 /// How many milliseconds of reading go by before the page may paint: less than a frame.
 const BUSY: f64 = 10.0;
 
@@ -21,11 +27,18 @@ pub(crate) struct Progress {
     pub(crate) events: usize,
 }
 
-/// Reads a file.
+/// What a file holds, and its streams as the list shows them.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    pub(crate) log: EventLog,
+    pub(crate) summaries: Vec<Arc<Summary>>,
+}
+
+/// Reads a file, whose streams come from `source` then.
 ///
 /// # Errors
 /// What the browser says where it cannot read it.
-pub(crate) async fn read(file: &File, tell: impl Fn(Progress)) -> Result<EventLog, String> {
+pub(crate) async fn read(file: &File, source: Source, tell: impl Fn(Progress)) -> Result<Read, String> {
     let mut import = Import::new();
     let size = file.size();
     let mut place = 0.0;
@@ -38,13 +51,35 @@ pub(crate) async fn read(file: &File, tell: impl Fn(Progress)) -> Result<EventLo
             if host::stopwatch() - since > BUSY {
                 let read = place + (number * PIECE) as f64;
                 tell(Progress { part: read / size, events: import.events() });
-                host::pause(0).await;
-                since = host::stopwatch();
+                since = paused(since).await;
             }
         }
         place = end;
     }
-    Ok(import.finish())
+    // A file may hold more streams than can be put in order between two frames.
+    while import.settle(STREAMS) {
+        since = paused(since).await;
+    }
+    let log = import.finish();
+    let mut summaries = Vec::with_capacity(log.streams().len());
+    for streams in log.streams().chunks(STREAMS) {
+        summaries.extend(streams.iter().filter_map(|stream| {
+            let events = stream.events();
+            let (first, last) = (events.clone().next()?, events.last()?);
+            Some(Arc::new(Summary::new(source, first, last)))
+        }));
+        since = paused(since).await;
+    }
+    Ok(Read { log, summaries })
+}
+
+/// Lets the page paint where that is due; gives since when the work goes on.
+async fn paused(since: f64) -> f64 {
+    if host::stopwatch() - since <= BUSY {
+        return since;
+    }
+    host::pause(0).await;
+    host::stopwatch()
 }
 
 async fn block(file: &File, start: f64, end: f64) -> Result<Vec<u8>, JsValue> {

@@ -6,6 +6,7 @@
 //! schemas, [`tree`] rows from states, [`format`](mod@format) text for people. Nothing here decides or reduces: the
 //! core does.
 
+mod actions;
 mod app;
 mod demo;
 mod import;

@@ -1,6 +1,6 @@
 //! The streams themselves: own ones in a store that commands run against, and imported logs.
 
-use crate::{demo, format, host, keep::journal::Journal};
+use crate::{demo, format, host, import::Read, keep::journal::Journal};
 use rewound_core::{
     domain::{Command, Sender},
     domains,
@@ -19,7 +19,7 @@ use web_sys::File;
 pub(crate) struct Workspace {
     pub(crate) journal: Journal,
     logs: BTreeMap<u32, Log>,
-    /// The number of the next log. None is used twice, so nobody takes one log for another.
+    /// The number of the last log. None is used twice, so nobody takes one log for another.
     next_log: u32,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    fn new(source: Source, first: &Event, last: &Event) -> Self {
+    pub(crate) fn new(source: Source, first: &Event, last: &Event) -> Self {
         let (aggregate, id) = (first.aggregate(), first.aggregate_id());
         let label = format::label(first).unwrap_or_else(|| format::short_id(id));
         Self {
@@ -137,17 +137,21 @@ impl Workspace {
         }
     }
 
-    /// Takes in a log from a file, which may be kept under a number; gives its first stream.
-    pub(crate) fn add(&mut self, file: File, events: EventLog, kept_as: Option<u32>) -> Option<StreamKey> {
-        let number = self.next_log;
+    /// The number of a log that is going to be read.
+    pub(crate) fn next_log(&mut self) -> u32 {
         self.next_log += 1;
-        let source = Source::Log(number);
-        let summaries = events.streams().iter().filter_map(|stream| {
-            let events = stream.events();
-            let (first, last) = (events.clone().next()?, events.last()?);
-            Some(Arc::new(Summary::new(source, first, last)))
-        });
-        let summaries: Vec<_> = summaries.collect();
+        self.next_log
+    }
+
+    /// Takes in a log from a file, which may be kept under a number of its own; gives its first stream.
+    pub(crate) fn add(
+        &mut self,
+        number: u32,
+        file: File,
+        read: Read,
+        kept_as: Option<u32>,
+    ) -> Option<StreamKey> {
+        let Read { log: events, summaries } = read;
         let first = summaries.first().map(|summary| summary.key.clone());
         self.logs.insert(number, Log { file, events, summaries, kept_as });
         first

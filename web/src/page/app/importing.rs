@@ -3,12 +3,12 @@
 use super::App;
 use crate::{
     format, host,
-    import::{self, Progress},
+    import::{self, Progress, Read},
     keep::files,
     workspace::{Log, Source, StreamKey, Workspace},
 };
 use leptos::prelude::*;
-use rewound_core::import::{EventLog, LineProblem};
+use rewound_core::import::LineProblem;
 use std::sync::Arc;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::File;
@@ -77,17 +77,19 @@ impl App {
     async fn import_one(self, file: File) {
         let name = file.name();
         let start = host::stopwatch();
-        let log = match self.read(&file).await {
-            Ok(log) => log,
+        let number = self.next_log();
+        let read = match self.read(&file, number).await {
+            Ok(read) => read,
             Err(message) => return self.tell(Outcome::Failed { name, message }),
         };
-        let problems = log.problems().to_vec();
-        let (streams, events) = (log.streams().len(), log.len());
+        let problems = read.log.problems().to_vec();
+        let (streams, events) = (read.log.streams().len(), read.log.len());
         if streams == 0 && problems.is_empty() {
             let message = "there is no event in it".to_owned();
             return self.tell(Outcome::Failed { name, message });
         }
-        let first = self.workspace.try_update_value(|workspace| workspace.add(file, log, None)).flatten();
+        let first =
+            self.workspace.try_update_value(|workspace| workspace.add(number, file, read, None)).flatten();
         self.filter.set(String::new());
         self.refresh();
         if let Some(first) = first.clone() {
@@ -106,13 +108,17 @@ impl App {
         self.outcomes.update(|outcomes| outcomes.push(Arc::new(outcome)));
     }
 
-    async fn read(self, file: &File) -> Result<EventLog, String> {
+    fn next_log(self) -> u32 {
+        self.workspace.try_update_value(Workspace::next_log).unwrap_or_default()
+    }
+
+    async fn read(self, file: &File, number: u32) -> Result<Read, String> {
         let name = file.name();
         let tell = |progress| self.reading.set(Some(Reading { name: name.clone(), progress }));
         tell(Progress { part: 0.0, events: 0 });
-        let log = import::read(file, tell).await;
+        let read = import::read(file, Source::Log(number), tell).await;
         self.reading.set(None);
-        log
+        read
     }
 
     /// Waits until no file is being read.
@@ -133,16 +139,17 @@ impl App {
             if self.workspace.with_value(|workspace| workspace.kept(number)).is_some() {
                 continue;
             }
-            let log = self.read(&file).await;
+            let source = self.next_log();
+            let read = self.read(&file, source).await;
             if self.epoch.get_value() != epoch {
                 return;
             }
             // What cannot be read is in the list all the same, so that it can be removed.
-            let log = log.unwrap_or_else(|message| {
+            let read = read.unwrap_or_else(|message| {
                 self.tell(Outcome::Failed { name: file.name(), message });
-                EventLog::default()
+                Read::default()
             });
-            self.workspace.update_value(|workspace| drop(workspace.add(file, log, Some(number))));
+            self.workspace.update_value(|workspace| drop(workspace.add(source, file, read, Some(number))));
         }
         self.refresh();
     }

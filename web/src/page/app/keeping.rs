@@ -49,6 +49,7 @@ impl App {
         put("speed", self.speed.get_untracked().to_string());
         put("actor", self.actor.get_untracked());
         put("json", self.json.get_untracked().to_string());
+        put("keys", self.keys.get_untracked().to_string());
         if let Some(Left { file, aggregate, id, version }) = self.place() {
             put("aggregate", aggregate);
             put("id", id);
@@ -189,6 +190,7 @@ impl App {
             self.speed.set(1);
             self.actor.set("ada".to_owned());
             self.json.set(true);
+            self.keys.set(true);
             self.refresh();
             self.open_first();
         });

@@ -1,26 +1,36 @@
 //! What the page gives the lab, and where on the playground one is.
 
-use super::App;
+use super::{App, sharing::SCENE};
 use crate::{
     format,
-    workspace::{Source, StreamKey},
+    workspace::{Source, StreamKey, Summary},
 };
 use js_sys::{Array, Function, Object, Reflect, Uint8Array};
 use leptos::{leptos_dom::helpers::TimeoutHandle, prelude::*};
 use rewound_core::{event::Event, import::LineProblem};
 use rewound_web::route::{Route, SCREENS};
 use serde_json::json;
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use web_sys::{File, FilePropertyBag};
 
 /// How many streams make a part of the history that the lab asks for.
 const PART: usize = 400;
 
+/// A stream that the address names.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    aggregate: String,
+    id: String,
+    version: Option<u64>,
+    /// Whether one from a file is meant before an own one.
+    imported: bool,
+}
+
 impl App {
     /// Follows the address, and keeps it true. Where it names a place, that is where the visit begins.
     pub(super) fn follow_address(self) {
-        let moved = window_event_listener(leptos::ev::hashchange, move |_| self.go(&Route::current()));
+        let moved = window_event_listener(leptos::ev::hashchange, move |_| self.go(&Route::current(), false));
         on_cleanup(move || moved.remove());
         // Scrubbing would write it more often than a browser lets it.
         const REST: Duration = Duration::from_millis(300);
@@ -44,8 +54,12 @@ impl App {
         Some(Route::new(SCREENS[0].name, [aggregate, id, &version]))
     }
 
-    /// Goes to a place. A stream that is not there yet is opened when its file was read.
-    pub(super) fn go(self, place: &Route) {
+    /// Goes to a place. A stream that is not there yet is opened when its file was read; of those with the same id the
+    /// last that came, where `imported` says so.
+    pub(super) fn go(self, place: &Route, imported: bool) {
+        if let (SCENE, [packed]) = (place.screen.as_str(), place.path.as_slice()) {
+            return self.open_scene(packed.clone());
+        }
         let Some(screen) = SCREENS.iter().find(|screen| screen.name == place.screen) else { return };
         if self.screen.get_untracked() != screen.name {
             self.screen.set(screen.name);
@@ -54,24 +68,25 @@ impl App {
             && screen == &SCREENS[0]
         {
             let version = rest.first().and_then(|version| version.parse().ok());
-            self.wanted.set(Some((aggregate.clone(), id.clone(), version)));
+            self.wanted.set(Some(Wanted { aggregate: aggregate.clone(), id: id.clone(), version, imported }));
             self.open_wanted();
         }
     }
 
     /// Opens the stream that the address named, if it is there by now.
     pub(super) fn open_wanted(self) -> bool {
-        let Some((aggregate, id, version)) = self.wanted.get_untracked() else { return false };
+        let Some(wanted) = self.wanted.get_untracked() else { return false };
         let streams = self.streams.read_untracked();
-        let found =
-            streams.iter().find(|stream| (&stream.key.aggregate, &stream.key.id) == (&aggregate, &id));
+        let is_it =
+            |stream: &&Arc<Summary>| stream.key.aggregate == wanted.aggregate && stream.key.id == wanted.id;
+        let found = if wanted.imported { streams.iter().rfind(is_it) } else { streams.iter().find(is_it) };
         let Some(key) = found.map(|stream| stream.key.clone()) else { return false };
         drop(streams);
         self.wanted.set(None);
         if self.selected.read_untracked().as_ref() != Some(&key) {
             self.open(key);
         }
-        if let Some(version) = version {
+        if let Some(version) = wanted.version {
             self.seek(version);
         }
         true
@@ -79,7 +94,7 @@ impl App {
 
     /// Says that the stream which the address named is nowhere, once everything was read.
     pub(super) fn give_up_wanted(self) {
-        if let Some((aggregate, id, _)) = self.wanted.get_untracked() {
+        if let Some(Wanted { aggregate, id, .. }) = self.wanted.get_untracked() {
             self.wanted.set(None);
             self.missing.set(Some(format!(
                 "The link names {} {id}, which this browser does not have. Import the file that holds it, and open the link again.",
@@ -112,12 +127,21 @@ impl App {
         set("import", answer(import));
         let subscribe = move |changed: JsValue, _| {
             let changed: Function = changed.unchecked_into();
-            Effect::new(move |_| {
-                self.streams.track();
+            // While the lab is out of sight it need not know.
+            let tell = |changed: Function, what: &'static str, track: Box<dyn Fn()>| {
+                Effect::new(move |_| {
+                    if self.screen.get() != SCREENS[0].name {
+                        track();
+                        drop(changed.call1(&JsValue::UNDEFINED, &what.into()));
+                    }
+                });
+            };
+            tell(changed.clone(), "streams", Box::new(move || self.streams.track()));
+            let track = move || {
                 self.selected.track();
                 self.version.track();
-                drop(changed.call0(&JsValue::UNDEFINED));
-            });
+            };
+            tell(changed, "open", Box::new(track));
             JsValue::UNDEFINED
         };
         set("subscribe", answer(subscribe));
@@ -143,7 +167,8 @@ impl App {
         open.unwrap_or_default().to_string()
     }
 
-    fn lines_of(self, aggregate: &str, id: &str) -> String {
+    /// The events of a stream, NDJSON.
+    pub(crate) fn lines_of(self, aggregate: &str, id: &str) -> String {
         let streams = self.streams.read_untracked();
         let found = streams.iter().find(|stream| stream.key.aggregate == aggregate && stream.key.id == id);
         let mut lines = String::new();
@@ -163,7 +188,7 @@ impl App {
     }
 
     /// The n-th part of all events. An id that is in a file and here as well is taken once.
-    fn part(self, number: usize) -> Option<String> {
+    pub(super) fn part(self, number: usize) -> Option<String> {
         let streams = self.streams.read_untracked();
         let start = number.checked_mul(PART)?;
         let part = streams.get(start..)?;

@@ -5,6 +5,7 @@ use super::{
     erased::{click, flag, maybe, part, parts, text, value, word},
     focus,
     icon::{Icon, SEND},
+    price::Price,
 };
 use crate::{
     app::App,
@@ -21,7 +22,7 @@ use rewound_core::{
     schema::{Shape, validate},
     value::{Object, below},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// Everything that the form knows while it is open.
@@ -220,6 +221,21 @@ impl Form {
         })
     }
 
+    /// The command and what it goes to, for its price.
+    fn order(self) -> Option<String> {
+        self.app.streams.track();
+        if !self.issues.read().is_empty() {
+            return None;
+        }
+        let (Target { aggregate, id, .. }, command) = (self.target.get()?, self.command()?);
+        let events = self.app.lines_of(&aggregate, &id);
+        let order = json!({
+            "command": command.to_json(), "actor": self.actor.get().trim(), "events": events,
+            "expected": version(&self.expected.read()).flatten(), "aggregate": aggregate, "id": id,
+        });
+        Some(order.to_string())
+    }
+
     fn send(self) {
         let issues = self.issues.read_untracked().len();
         self.tried.set(true);
@@ -344,6 +360,7 @@ fn Body(form: Form) -> impl IntoView {
                 field=form.expected
             />
         </div>
+        <Price order=Memo::new(move |_| form.order().unwrap_or_default()) />
         <div class="foot">
             <Preview form=form />
             <button type="submit" class="button primary wide">

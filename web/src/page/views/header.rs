@@ -2,11 +2,11 @@
 
 use super::{
     erased::{click, maybe, text, value, word},
-    icon::{IMPORT, Icon, SEND},
+    icon::{IMPORT, Icon, SEARCH, SEND, SHARE},
     listed,
     menu::Menu,
 };
-use crate::app::App;
+use crate::{actions::Dialog, app::App};
 use leptos::{html, prelude::*};
 use rewound_web::route::{Route, SCREENS};
 
@@ -61,6 +61,15 @@ pub(crate) fn Header(app: App) -> impl IntoView {
                 </button>
                 <button
                     type="button"
+                    class="button"
+                    id="share-button"
+                    on:click=click(move || app.dialog.set(Some(Dialog::Share)))
+                >
+                    <Icon path=SHARE />
+                    "Share"
+                </button>
+                <button
+                    type="button"
                     id="command-button"
                     class="button primary"
                     aria-expanded=word(move || app.commanding.get())
@@ -68,6 +77,16 @@ pub(crate) fn Header(app: App) -> impl IntoView {
                 >
                     <Icon path=SEND />
                     "Send a command"
+                </button>
+                <button
+                    type="button"
+                    class="round"
+                    id="palette-button"
+                    aria-label="Do or go to"
+                    title="Do or go to (Ctrl K)"
+                    on:click=click(move || app.dialog.set(Some(Dialog::Palette)))
+                >
+                    <Icon path=SEARCH />
                 </button>
                 <Menu app=app />
             </div>

@@ -4,18 +4,21 @@
 #![allow(unreachable_pub)]
 
 mod command;
+mod dialogs;
 mod events;
 mod header;
 mod lab;
 mod menu;
 mod notice;
+mod price;
 mod scrubber;
+mod share;
 mod state;
 mod streams;
 mod virtual_list;
 mod why;
 
-use crate::app::App;
+use crate::{actions, app::App};
 use erased::{flag, part};
 use leptos::{ev, prelude::*};
 use rewound_web::{close, erased, focus, icon, json, route::SCREENS};
@@ -45,6 +48,7 @@ pub(crate) fn Page(app: App) -> impl IntoView {
             app.import(listed(event.data_transfer().and_then(|transfer| transfer.files())));
         }
     });
+    let pressed = window_event_listener(ev::keydown, move |event| actions::pressed(app, &event));
     // A page that is left may not come back: what it was like is written down then.
     for event in ["pagehide", "visibilitychange"] {
         drop(window_event_listener_untyped(event, move |_| app.keep_settings()));
@@ -53,6 +57,7 @@ pub(crate) fn Page(app: App) -> impl IntoView {
         over.remove();
         leave.remove();
         dropped.remove();
+        pressed.remove();
     });
 
     view! {
@@ -66,6 +71,7 @@ pub(crate) fn Page(app: App) -> impl IntoView {
         </main>
         <lab::Screen app=app />
         <scrubber::Scrubber app=app hidden=flag(move || !at_home(app)) />
+        <dialogs::Dialogs app=app />
         <div class="drop" hidden=flag(move || !dragging.get())>
             <p>"Drop to import"</p>
         </div>
@@ -75,6 +81,11 @@ pub(crate) fn Page(app: App) -> impl IntoView {
 /// Whether the page's own screen is shown.
 fn at_home(app: App) -> bool {
     app.screen.get() == SCREENS[0].name
+}
+
+/// Gives the focus to the first that the selector finds.
+pub(crate) fn focus_on(selector: &str) {
+    focus(document().query_selector(selector));
 }
 
 fn has_files(event: &DragEvent) -> bool {

@@ -57,6 +57,12 @@ pub(crate) fn Notice(app: App) -> impl IntoView {
             </div>
             {part(tables)}
             <div class="troubles" role="alert">
+                {part(move || app.missing.get().map(|text| view! {
+                    <div class="trouble">
+                        <p>{text}</p>
+                        <button type="button" class="button small" on:click=click(move || app.missing.set(None))>"Close"</button>
+                    </div>
+                }))}
                 {part(move || app.troubles.read().iter().map(|trouble| told(app, trouble)).collect_view())}
             </div>
         </section>
