@@ -162,7 +162,12 @@ impl App {
         if app.troubles.read_untracked().window == Some(Trouble::OtherWindow) {
             app.wait_for_turn();
         }
-        app.go(&Route::current(), false);
+        // An address that the page itself wrote says less than what was kept with it.
+        if text("address").is_none_or(|address| window().location().hash() != Ok(address)) {
+            app.go(&Route::current(), false);
+        } else {
+            app.go(&Route::new(&Route::current().screen, []), false);
+        }
         // An imported stream is opened when its file was read again.
         if is_own && app.selected.read_untracked().is_none() {
             app.resume();

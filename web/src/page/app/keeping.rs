@@ -50,6 +50,8 @@ impl App {
         put("actor", self.actor.get_untracked());
         put("json", self.json.get_untracked().to_string());
         put("keys", self.keys.get_untracked().to_string());
+        // As the page wrote it, which may be a moment behind the place itself.
+        put("address", window().location().hash().unwrap_or_default());
         if let Some(Left { file, aggregate, id, version }) = self.place() {
             put("aggregate", aggregate);
             put("id", id);
