@@ -264,7 +264,7 @@ fn vector_tests(run: &mut Run) -> Result<()> {
 
 fn sizes(run: &mut Run) -> Result<()> {
     let artefacts = size::ARTEFACTS.iter().filter(|artefact| match artefact.name {
-        "playground" => run.includes(Web),
+        "playground" | "playground's lab" => run.includes(Web),
         "edge" => run.includes(Worker),
         _ => run.includes(Pkg),
     });

@@ -27,12 +27,7 @@ pub(crate) fn Header(app: App) -> impl IntoView {
     });
     let screens = SCREENS.iter().map(|screen| {
         let current = maybe(move || (app.screen.get() == screen.name).then(|| "page".to_owned()));
-        // The page's own screen is left and entered with its stream in the address.
-        let place = move || match screen == &SCREENS[0] {
-            true => app.here().unwrap_or_else(|| Route::new(screen.name, [])),
-            false => Route::new(screen.name, []),
-        };
-        view! { <a href=text(move || place().fragment()) aria-current=current>{screen.title}</a> }
+        view! { <a href=Route::new(screen.name, []).fragment() aria-current=current>{screen.title}</a> }
     });
     view! {
         <header class="top">
