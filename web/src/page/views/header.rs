@@ -1,7 +1,7 @@
 //! The head of the page: its name, and the two things to begin with.
 
 use super::{
-    erased::{click, maybe, text, value, word},
+    erased::{click, maybe, value, word},
     icon::{IMPORT, Icon, SEARCH, SEND, SHARE},
     listed,
     menu::Menu,
