@@ -276,4 +276,7 @@ fn a_conflict_brings_the_winners_row() {
     };
     assert!(matches!(&**request, Request::Commit(commit) if commit.expected == 1));
     assert_eq!(winner.snapshot.as_ref().unwrap().state["balance"], 4_000);
+    let won: Vec<_> = scene.winners(conflict).iter().map(|event| (event.name(), event.actor())).collect();
+    assert_eq!(won, [("MoneyWithdrawn", "ada")]);
+    assert!(scene.winners(&scene.steps()[0]).is_empty());
 }

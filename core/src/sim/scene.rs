@@ -4,6 +4,7 @@ use super::{Asked, Decision, End, Ended, Ground, Local, Loss, Scenario, World, g
 use crate::{
     domain::Snapshot,
     error::ReduceError,
+    event::Event,
     store::{Answer, Failure, Request},
     time::Millis,
 };
@@ -210,6 +211,14 @@ impl Scene {
     pub fn row(&self) -> Option<&Snapshot> {
         let Scenario { aggregate, id, .. } = &self.scenario;
         self.world.store.memory.stream(aggregate, id)?.snapshot.as_ref()
+    }
+
+    /// The events that came between what a step expected and what it met: the winner's. None where it met no conflict.
+    pub fn winners(&self, step: &Step) -> &[Event] {
+        let Scenario { aggregate, id, .. } = &self.scenario;
+        let events = self.world.store.events(aggregate, id);
+        let between = step.conflict().map(|(expected, met)| expected as usize..met as usize);
+        between.and_then(|between| events.get(between)).unwrap_or_default()
     }
 
     /// How it ended, or would if nobody did anything more.
