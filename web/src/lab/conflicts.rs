@@ -270,7 +270,7 @@ pub(crate) fn Conflicts(lab: Lab) -> impl IntoView {
             </p>
             <Choice race=race />
             {part(move || race.played.read().trouble.clone().map(|trouble| {
-                view! { <p class="card trouble" role="alert">"This stream cannot be raced for: " {trouble}</p> }
+                view! { <p class="card cannot" role="alert">"This stream cannot be raced for: " {trouble}</p> }
             }))}
             <stage::Stage race=race />
             <outcome::Outcome race=race />

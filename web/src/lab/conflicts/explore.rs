@@ -123,7 +123,10 @@ fn percent(count: u128, all: u128) -> String {
 }
 
 fn found(race: Race, report: &Report, is_cancelled: bool) -> AnyView {
-    let merged = grouped(report.merged as u64);
+    let merged = match report.merged {
+        1 => "once".to_owned(),
+        times => format!("{} times", grouped(times as u64)),
+    };
     let states = grouped(report.states as u64);
     let all = report.interleavings;
     let reach = if report.complete {
@@ -132,7 +135,7 @@ fn found(race: Race, report: &Report, is_cancelled: bool) -> AnyView {
         format!("{} orders were tried to their end: ", number(all))
     };
     let how = format!(
-        "they lead through {states} different states, and {merged} times an order came to a state that was known \
+        "they lead through {states} different states, and {merged} an order came to a state that was known \
          and was not tried twice."
     );
     let left_out = if report.complete {
@@ -160,8 +163,8 @@ fn found(race: Race, report: &Report, is_cancelled: bool) -> AnyView {
                 <thead>
                     <tr>
                         {names}
-                        <th scope="col" class="amount">"Orders"</th>
-                        <th scope="col" class="amount">"Share"</th>
+                        <th scope="col" class="counted">"Orders"</th>
+                        <th scope="col" class="counted">"Share"</th>
                         <th scope="col">"Does not hold"</th>
                         <th scope="col">"Shortest"</th>
                     </tr>
@@ -203,8 +206,8 @@ fn row(race: Race, outcome: &Outcome, all: u128) -> impl IntoView + use<> {
     view! {
         <tr class:broken=!outcome.violations.is_empty()>
             {words.collect_view()}
-            <td class="amount">{number(outcome.interleavings)}</td>
-            <td class="amount">{percent(outcome.interleavings, all)}</td>
+            <td class="counted">{number(outcome.interleavings)}</td>
+            <td class="counted">{percent(outcome.interleavings, all)}</td>
             <td class="violations">{wrong}</td>
             <td>
                 <button type="button" class="button small" on:click=open>

@@ -43,6 +43,9 @@ pub(super) fn Stage(race: Race) -> impl IntoView {
             <p class="note" role="status">{text(move || race.note.get())}</p>
             <div class="lanes" style=text(move || format!("--lanes:{}", roles.get() + 1))>
                 {part(move || heads(race, roles.get()))}
+                <div class="beams" aria-hidden="true">
+                    {part(move || (0..=roles.get()).map(|_| view! { <span></span> }).collect_view())}
+                </div>
                 <ol class="steps" aria-label="Steps, the first one first">
                     {parts(move || 0..count.get(), move |index| row(race, roles, index))}
                 </ol>
@@ -150,8 +153,7 @@ fn row(race: Race, roles: Memo<usize>, index: usize) -> AnyView {
     let shown = move || {
         let step = step.get()?;
         let roles = roles.get();
-        let (aggregate, name) = (race.scenario.read().aggregate, race.name(step.role));
-        Some(card(race, index, &step, aggregate, &name, roles))
+        Some(card(race, index, &step, roles))
     };
     let is_open = Memo::new(move |_| race.open.get() == Some(index));
     let detail = move || {
@@ -159,7 +161,7 @@ fn row(race: Race, roles: Memo<usize>, index: usize) -> AnyView {
         Some(detail(race, index, &step))
     };
     view! {
-        <li class="step" class:open=flag(move || is_open.get()) id=format!("step-{index}")>
+        <li class="turn" class:open=flag(move || is_open.get()) id=format!("step-{index}")>
             {part(shown)}
             {part(detail)}
         </li>
@@ -171,49 +173,41 @@ fn mark((class, shape): Mark, text: String) -> impl IntoView {
     view! { <span class=format!("mark {class}") data-shape=shape>{text}</span> }
 }
 
-fn card(
-    race: Race,
-    index: usize,
-    step: &Step,
-    aggregate: &str,
-    name: &str,
-    roles: usize,
-) -> impl IntoView + use<> {
-    let Said { what, mark: how, store } = said(aggregate, step);
+fn card(race: Race, index: usize, step: &Step, roles: usize) -> impl IntoView + use<> {
+    let Said { what, mark: how, store } = said(&race.scenario.read(), step);
+    let name = race.name(step.role);
     let kind = step.kind();
     let own = column(step.role, roles);
     let middle = store_column(roles);
     let class = format!("act role-{} {}", step.role, if step.is_request() { "request" } else { "local" });
-    let side = if own < middle { "left" } else { "right" };
     let ended = step.ended.as_ref().map(|ended| {
         let (how, word, told) = words::end(ended);
         view! {
             <span class="told">
                 <span class="unseen">"The sender is told: "</span>
                 {mark(how, words::word_of(&word))}
-                <span class="why">{told}</span>
+                <span class="reason">{told}</span>
             </span>
         }
     });
     let store = store.map(|(how, text)| {
-        let (from, to) = (own.min(middle) + 1, own.max(middle));
-        let line = (from < to).then(|| {
-            view! { <div class="wire" style=format!("--from:{from};--to:{to}") aria-hidden="true"></div> }
-        });
+        let (from, to) = (own.min(middle), own.max(middle) + 1);
         view! {
-            {line}
-            <div class=format!("answer {} {side}", how.0) style=format!("--column:{middle}")>
+            <div class="wire" style=format!("--from:{from};--to:{to}") aria-hidden="true"></div>
+            <div class=format!("reply {}", how.0) style=format!("--column:{middle}")>
                 <span class="unseen">"The store: "</span>
                 {text}
             </div>
         }
     });
     let title = format!("{name}: {}", kind.word());
+    // What the sender is told says it already.
+    let how = how.filter(|_| step.ended.is_none());
     view! {
         <div class=class style=format!("--column:{own}")>
             <button
                 type="button"
-                class="ask"
+                class="pick"
                 aria-expanded=word(move || race.open.get() == Some(index))
                 on:click=click(move || {
                     race.open.update(|open| *open = if *open == Some(index) { None } else { Some(index) });
@@ -224,7 +218,7 @@ fn card(
                 <b>{title}</b>
                 {how.map(|(how, text)| mark(how, text))}
             </button>
-            <p class="what">{what}</p>
+            <p class="does">{what}</p>
             {ended}
         </div>
         {store}

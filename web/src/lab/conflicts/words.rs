@@ -4,7 +4,7 @@ use crate::format::{gist, is_cents, money};
 use rewound_core::{
     error::Error,
     event::Event,
-    sim::{Did, Ended, Kind, Loss, Step},
+    sim::{Did, Ended, Kind, Loss, Scenario, Step},
     store::{Answer, Failure, Request},
     value::Object,
 };
@@ -68,7 +68,7 @@ fn plain(what: impl Into<String>) -> Said {
     Said { what: what.into(), mark: None, store: None }
 }
 
-pub(super) fn said(aggregate: &str, step: &Step) -> Said {
+pub(super) fn said(scenario: &Scenario, step: &Step) -> Said {
     match &step.did {
         Did::Waited(time) => plain(format!("{time} ms before the next attempt")),
         Did::SentAgain => Said {
@@ -92,30 +92,33 @@ pub(super) fn said(aggregate: &str, step: &Step) -> Said {
                 },
             }
         }
-        Did::Asked(request, answer, loss) => asked(aggregate, step, request, answer, *loss),
+        Did::Asked(request, answer, loss) => asked(scenario, step, request, answer, *loss),
     }
 }
 
 fn asked(
-    aggregate: &str,
+    scenario: &Scenario,
     step: &Step,
     request: &Request,
     answer: &Result<Answer, Failure>,
     loss: Loss,
 ) -> Said {
     let what = match request {
-        Request::Load { .. } => "Where is it?".to_owned(),
-        Request::Events { after, .. } => format!("What came behind version {after}?"),
-        Request::Record { .. } => "Was the key used before?".to_owned(),
+        Request::Load { .. } => "Reads the row".to_owned(),
+        Request::Events { after, .. } => format!("Asks what came behind version {after}"),
+        Request::Record { .. } => "Asks whether the key was used before".to_owned(),
         Request::Commit(commit) => {
             let versions = commit.events.iter().map(|event| event.version().to_string());
             let versions = versions.collect::<Vec<_>>().join(", ");
-            format!("Version {versions}, if it is at {}", commit.expected)
+            match scenario.is_locking {
+                true => format!("Writes version {versions}, if the row is still at {}", commit.expected),
+                false => format!("Writes version {versions}, wherever the row is"),
+            }
         }
         _ => String::new(),
     };
     let row = |snapshot: &rewound_core::domain::Snapshot| {
-        format!("version {}: {}", snapshot.meta.version, gist_of(aggregate, &snapshot.state))
+        format!("version {}: {}", snapshot.meta.version, gist_of(scenario.aggregate, &snapshot.state))
     };
     let store = match answer {
         Ok(Answer::Loaded(loaded)) => match &loaded.snapshot {
