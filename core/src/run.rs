@@ -201,6 +201,20 @@ impl CommandRun {
         self.conflicts
     }
 
+    /// The state that was decided on last; none where nothing was decided, or the aggregate did not exist.
+    pub fn known(&self) -> Option<&Snapshot> {
+        self.known.as_ref()
+    }
+
+    /// What was decided and writes nothing, while it is asked whether an earlier run with the same key has a better
+    /// answer.
+    pub fn undecided(&self) -> Option<&Result<Done>> {
+        match &self.phase {
+            Phase::Record(result) => Some(result),
+            _ => None,
+        }
+    }
+
     /// How often a request was sent again so far, since the store was too busy or its answer was lost.
     pub fn resends(&self) -> u32 {
         self.resends

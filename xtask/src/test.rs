@@ -45,7 +45,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "Tests of core, on DynamoDB, and of this tool", parts: &[Core], run: rust_tests },
     Stage { name: "A second DynamoDB (--full)", parts: &[Core, Worker], run: second_emulator },
     Stage { name: "The replay with WebAssembly's vectors", parts: &[Core], run: vector_tests },
-    Stage { name: "npm package", parts: &[Pkg], run: |_| pkg::build(&setup::wasm()?) },
+    Stage { name: "npm package", parts: &[Pkg, Web], run: |_| pkg::build(&setup::wasm()?) },
     Stage { name: "Tests of the npm package", parts: &[Pkg], run: package_tests },
     Stage { name: "Edge", parts: &[Worker], run: edge_tests },
     Stage { name: "Playground", parts: &[Web], run: playground },
@@ -286,7 +286,8 @@ fn rust_browser_tests(run: &mut Run) -> Result<()> {
     )
 }
 
-/// Each `web/tests/*.test.mjs`, on the `dist/` that was just built; `$CHROMIUM` tells them their browser.
+/// Each `web/tests/*.test.mjs`, on the `dist/` that was just built; `$CHROMIUM` tells them their browser. What the page
+/// writes for others is run here too: tests in JavaScript on the package that was just built, and such in Rust.
 fn browser_tests(run: &mut Run) -> Result<()> {
     // Node's default reporter depends on where it prints; this one's summary is what is read below.
     run.tests(
