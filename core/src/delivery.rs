@@ -25,7 +25,7 @@ use crate::{
     value::Object,
 };
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many of the events that are still to come are looked through for one that can be delivered early, or broken.
 const SEARCHED: usize = 1_000;
@@ -131,8 +131,11 @@ impl Delivery {
 
     /// Breaks the payload of the next event that has one, and gives the event; none where none of those to come has.
     pub fn poison(&mut self) -> Option<&Event> {
-        let mut found = self.undelivered().take(SEARCHED).filter(|index| !self.broken.contains_key(index));
-        let (index, event) = found.find_map(|index| Some((index, spoiled(self.log.get(index)?)?)))?;
+        let spoil = |index| Some((index, spoiled(self.log.get(index)?)?));
+        let mut whole = self.undelivered().take(SEARCHED).filter(|index| !self.broken.contains_key(index));
+        let found = whole.find_map(spoil);
+        drop(whole);
+        let (index, event) = found?;
         self.broken.insert(index, event);
         self.broken.get(&index)
     }
@@ -179,6 +182,11 @@ impl Delivery {
         cured
     }
 
+    /// Begins again: none was delivered yet, and none is broken.
+    pub fn start_over(&mut self) {
+        *self = Self::new(std::mem::take(&mut self.log));
+    }
+
     /// Begins to build a read model anew from all that was delivered in its turn.
     pub fn rebuild(&mut self, of: &mut Projector) {
         self.replayed = 0;
@@ -213,7 +221,7 @@ impl Delivery {
 
     /// The first event that is still to come and whose stream has another before it.
     fn second(&self) -> Option<usize> {
-        let mut streams = HashSet::new();
+        let mut streams = BTreeSet::new();
         let mut coming = self.undelivered().take(SEARCHED);
         coming.find(|index| self.log.get(*index).is_some_and(|event| !streams.insert(event.aggregate_id())))
     }
@@ -281,6 +289,12 @@ mod tests {
     fn run_to_the_end(delivery: &mut Delivery, to: &mut Projector) {
         while delivery.deliver_next(to).is_some() {}
         to.run(0, 100);
+    }
+
+    fn run_out_of_attempts(projector: &mut Projector) {
+        for attempt in 0..ATTEMPTS {
+            projector.run(u64::from(attempt) * RETRY_AFTER, 100);
+        }
     }
 
     fn balance(projector: &Projector) -> Option<&Value> {
@@ -363,7 +377,7 @@ mod tests {
         assert!(balances.retry(0).is_err());
         delivery.rebuild(&mut balances);
         while delivery.replay_next(&mut balances) {}
-        (0..ATTEMPTS).for_each(|attempt| drop(balances.run(u64::from(attempt) * RETRY_AFTER, 100)));
+        run_out_of_attempts(&mut balances);
         assert_eq!(balances.rebuilt().map(|(settled, dead)| (settled, dead.len())), Some((5, 1)));
 
         assert!(delivery.cure(&mut balances, 0));
@@ -383,7 +397,7 @@ mod tests {
         balances.run(0, 1);
         delivery.poison();
         while delivery.deliver_next(&mut balances).is_some() {}
-        (0..ATTEMPTS).for_each(|attempt| drop(balances.run(u64::from(attempt) * RETRY_AFTER, 100)));
+        run_out_of_attempts(&mut balances);
         assert!(delivery.cure(&mut balances, 0));
         assert_eq!((balances.retry(0), balance(&balances)), (Ok(()), Some(&json!(60))));
     }
@@ -400,5 +414,7 @@ mod tests {
         assert_eq!(delivery.lag(&balances).events, 1);
         run_to_the_end(&mut delivery, &mut balances);
         assert_eq!(balance(&balances), Some(&json!(60)));
+        delivery.start_over();
+        assert_eq!((delivery.ahead(), delivery.place()), (5, 0));
     }
 }
