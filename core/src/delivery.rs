@@ -93,11 +93,13 @@ impl Delivery {
         Lag { events: waiting.events + self.ahead() as u64, since: oldest.chain(waiting.since).min() }
     }
 
-    /// How much older than the last event the oldest is that a read model has not seen, in milliseconds.
+    /// The time between the moment up to which a read model has seen everything and the last event, in milliseconds.
+    /// Where it has seen nothing, that moment is the first event's.
     pub fn lag_in_time(&self, projector: &Projector) -> Millis {
-        let newest = || self.log.iter().map(Event::time).max();
-        let since = self.lag(projector).since;
-        since.zip(newest()).map_or(0, |(since, newest)| newest.saturating_sub(since))
+        let Some(since) = self.lag(projector).since else { return 0 };
+        let times = || self.log.iter().map(Event::time);
+        let seen = times().filter(|time| *time < since).max().unwrap_or(since);
+        times().max().map_or(0, |newest| newest.saturating_sub(seen))
     }
 
     /// Delivers the next event; none where all were.
@@ -309,7 +311,11 @@ mod tests {
         // It waits in the projector now: nothing has been seen yet.
         assert_eq!((delivery.lag(&balances).events, delivery.lag_in_time(&balances)), (5, 4_000));
         balances.run(0, 1);
-        assert_eq!((delivery.lag(&balances).events, delivery.lag_in_time(&balances)), (4, 3_000));
+        // The rows are as they were at the first event, four seconds before the last.
+        assert_eq!((delivery.lag(&balances).events, delivery.lag_in_time(&balances)), (4, 4_000));
+        delivery.deliver_next(&mut balances);
+        balances.run(0, 1);
+        assert_eq!((delivery.lag(&balances).events, delivery.lag_in_time(&balances)), (3, 3_000));
         run_to_the_end(&mut delivery, &mut balances);
         assert_eq!((delivery.lag(&balances), delivery.lag_in_time(&balances)), (Lag::default(), 0));
         assert_eq!((delivery.head(), balances.settled(), balance(&balances)), (5, 5, Some(&json!(60))));

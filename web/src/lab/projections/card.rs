@@ -14,7 +14,7 @@ use crate::{
 use leptos::prelude::*;
 use rewound_core::{
     delivery::Fate,
-    projection::{ATTEMPTS, RETRY_AFTER},
+    projection::{ATTEMPTS, Projection, RETRY_AFTER},
     schema::words,
     views,
 };
@@ -29,7 +29,7 @@ pub(super) fn Card(screen: Screen, number: usize) -> impl IntoView {
         tick.track();
         board::card(number, |card| card.face(host::now())).unwrap_or_default()
     });
-    let title = words(view.name);
+    let title = title(&view);
     let (id, named) = (format!("view-{}", view.name), format!("view-{}", view.name));
     let is_empty = Memo::new(move |_| face.read().head == 0);
     let body = part(move || {
@@ -63,6 +63,11 @@ pub(super) fn Card(screen: Screen, number: usize) -> impl IntoView {
             {body}
         </section>
     }
+}
+
+/// What a read model is called.
+pub(super) fn title(view: &Projection) -> String {
+    words(view.name).replace('-', " ")
 }
 
 fn mark(face: &Face) -> AnyView {

@@ -1,6 +1,6 @@
 //! The rows of a read model, a page at a time, in the order of one of its indexes.
 
-use super::{Screen, board};
+use super::{Screen, board, card::title};
 use crate::{
     erased::{click, flag, part, text, value, word},
     format::{count, grouped, is_cents, minute, money, short_id},
@@ -83,7 +83,7 @@ pub(super) fn Rows(screen: Screen, number: usize, view: Projection) -> impl Into
     let head = std::iter::once("Id".to_owned()).chain(view.fields.iter().map(|(name, _)| words(name)));
     let amount = |name: &str| is_cents(view.aggregate, name) || name == "items";
     let classes: Vec<_> =
-        view.fields.iter().map(|(name, _)| if amount(name) { "amount" } else { "" }).collect();
+        view.fields.iter().map(|(name, _)| if amount(name) { "figure" } else { "" }).collect();
     let head_classes = classes.clone();
     let head = head.enumerate().map(move |(column, title)| {
         let class =
@@ -134,7 +134,7 @@ pub(super) fn Rows(screen: Screen, number: usize, view: Projection) -> impl Into
     let at_start = word(move || shown.read().skip == 0);
     let at_end = word(move || shown.read().skip + PAGE >= shown.read().total);
     let one_page = flag(move || total.get() <= PAGE);
-    let label = format!("Rows of {}", words(view.name));
+    let label = format!("Rows of {}", title(&view));
     let orders = view.indexes.iter().enumerate().map(|(order, index)| {
         view! { <option value=order + 1 selected=flag(move || question.read().order == order + 1)>{order_in_words(index)}</option> }
     });
