@@ -286,13 +286,17 @@ fn rust_browser_tests(run: &mut Run) -> Result<()> {
     )
 }
 
-/// Each `web/tests/*.test.mjs`, on the `dist/` that was just built; `$CHROMIUM` tells them their browser.
+/// Each `web/tests/*.test.mjs`, on the `dist/` that was just built and on the edge; `$CHROMIUM` tells them their browser.
 fn browser_tests(run: &mut Run) -> Result<()> {
+    // Where the edge has its own stage, that one has built it.
+    let edge = if run.includes(Worker) { worker::built() } else { worker::build(&setup::wasm()?)? };
     // Node's default reporter depends on where it prints; this one's summary is what is read below.
     run.tests(
         setup::node()?
             .command("node --test --test-reporter=spec")
             .args(tests_in("web/tests"))
+            .env("REWOUND_EDGE", edge)
+            .env("REWOUND_DYNAMODB", worker::dynamodb()?)
             .env("CHROMIUM", setup::chromium()?),
         "The failed tests are named above.",
     )

@@ -77,26 +77,48 @@ impl Screen {
         CONNECTED.set(None);
         self.client.set(None);
         self.id.set(None);
+        self.keep();
+    }
+
+    /// Goes where the address says that one is.
+    fn go(self, route: &Route) {
+        let setting = |name: &str| route.setting(name).map(str::to_owned);
+        if let Some(kind) = setting("kind").filter(|kind| domains::find(kind).is_some())
+            && *self.kind.read_untracked() != kind
+        {
+            self.kind.set(kind);
+        }
+        if *self.id.read_untracked() != setting("id") {
+            self.id.set(setting("id"));
+        }
     }
 }
 
 #[component]
 pub(crate) fn Live(lab: Lab) -> impl IntoView {
     let route: Route = lab.route.get_untracked();
-    let setting = |name: &str| route.setting(name).map(str::to_owned);
-    let known = setting("kind").filter(|kind| domains::find(kind).is_some());
     let screen = Screen {
         lab,
         client: RwSignal::new(CONNECTED.with_borrow(Clone::clone)),
-        kind: RwSignal::new(known.unwrap_or_else(|| "BankAccount".to_owned())),
-        id: RwSignal::new(setting("id")),
+        kind: RwSignal::new("BankAccount".to_owned()),
+        id: RwSignal::new(None),
         own: RwSignal::new(BTreeSet::new()),
         listed: RwSignal::new(0),
     };
+    screen.go(&route);
     if screen.client.read_untracked().is_some() {
         screen.keep();
     }
-    let address = setting("edge").unwrap_or_else(|| USUAL.to_owned());
+    Effect::watch(
+        move || lab.route.get(),
+        move |route, _, _| {
+            if route.screen == "live" {
+                screen.go(route);
+            }
+        },
+        false,
+    );
+    let address = route.setting("edge").unwrap_or(USUAL).to_owned();
     let body = part(move || match screen.client.get() {
         None => view! { <Connect screen=screen address=address.clone() /> }.into_any(),
         Some(client) => view! { <Connected screen=screen url=client.url /> }.into_any(),

@@ -22,9 +22,10 @@ use rewound_core::{
     event::Event,
     http::tag,
     schema::{Shape, validate},
-    value::{Op, below},
+    value::below,
 };
 use serde_json::Value;
+use std::collections::BTreeMap;
 use wasm_bindgen_futures::spawn_local;
 
 /// How many answers are kept in sight.
@@ -137,9 +138,7 @@ pub(super) fn Command(screen: Screen, followed: Followed, aggregate: String, id:
                 let events = reply.body.get("events").and_then(Value::as_array);
                 let ids = events.into_iter().flatten().filter_map(|event| event.get("eventId")?.as_str());
                 screen.own.try_update(|own| own.extend(ids.map(str::to_owned)));
-                if reply.status == 201 {
-                    screen.listed.try_update(|listed| *listed += 1);
-                }
+                screen.listed.try_update(|listed| *listed += 1);
             }
             form.sending.try_set(false);
             form.answers.try_update(|answers| {
@@ -282,13 +281,14 @@ fn sides(followed: Followed, expected: Option<u64>, actual: Option<u64>) -> AnyV
         let (was, is) = (state_at(followed, expected), state_at(followed, actual));
         let (aggregate, _) = followed.key.get_value();
         let (rows, _) = tree::rows(&aggregate, &was, &is);
+        let texts = |state: &Value| -> BTreeMap<String, String> {
+            let (rows, _) = tree::rows(&aggregate, state, state);
+            rows.into_iter().map(|row| (row.path, row.money.unwrap_or(row.value))).collect()
+        };
+        let (before, after) = (texts(&was), texts(&is));
         let changed = rows.into_iter().filter(|row| row.change.is_some()).map(|row| {
-            let now = row.money.clone().unwrap_or(row.value);
-            let (was, is) = match row.change {
-                Some(Op::Add) => ("–".to_owned(), now),
-                Some(Op::Remove) => (now, "–".to_owned()),
-                _ => (row.was.unwrap_or_default(), now),
-            };
+            let text = |side: &BTreeMap<_, _>| side.get(&row.path).cloned().unwrap_or_else(|| "–".to_owned());
+            let (was, is) = (text(&before), text(&after));
             view! { <tr><th scope="row"><code>{row.path}</code></th><td>{was}</td><td>{is}</td></tr> }
         });
         let skipped = usize::try_from(expected).unwrap_or(0);
