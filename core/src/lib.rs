@@ -13,7 +13,7 @@
 //! | [`timeline`], [`import`] | time travel, and real logs to travel in |
 //! | [`replay`] | from the bytes of a stream straight to its state |
 //! | [`dynamodb`], [`http`] | the store's calls and the edge's requests, without sending or receiving any |
-//! | [`projection`], [`views`] | read models |
+//! | [`projection`], [`views`], [`delivery`] | read models, and events on their way to them |
 //! | [`feed`] | how events reach read models, the saga and an outbox on DynamoDB |
 //! | [`sim`] | every interleaving, and storms of faults |
 //!
@@ -54,6 +54,7 @@ mod attribute;
 #[cfg(feature = "replay")]
 mod block;
 pub mod cache;
+pub mod delivery;
 pub mod domain;
 pub mod domains;
 pub mod dynamodb;

@@ -73,6 +73,18 @@ pub fn minute(time: Millis) -> String {
     }
 }
 
+/// How long something takes, by its two greatest units: `850 ms`, `4.2 s`, `2 d 3 h`.
+pub fn span(time: Millis) -> String {
+    let (seconds, minutes, hours) = (time / 1_000, time / 60_000, time / 3_600_000);
+    match time {
+        0..1_000 => format!("{time} ms"),
+        1_000..60_000 => format!("{seconds}.{} s", time % 1_000 / 100),
+        60_000..3_600_000 => format!("{minutes} min {} s", seconds % 60),
+        3_600_000..86_400_000 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{} d {} h", grouped(hours / 24), hours % 24),
+    }
+}
+
 /// The end of a long id, where ids of the same day differ.
 pub fn short_id(id: &str) -> String {
     let letters = id.chars().count();

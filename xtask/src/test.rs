@@ -286,14 +286,19 @@ fn rust_browser_tests(run: &mut Run) -> Result<()> {
     )
 }
 
-/// Each `web/tests/*.test.mjs`, on the `dist/` that was just built; `$CHROMIUM` tells them their browser. What the page
-/// writes for others is run here too: tests in JavaScript on the package that was just built, and such in Rust.
+/// Each `web/tests/*.test.mjs`, on the `dist/` that was just built and on the edge; `$CHROMIUM` tells them their browser.
+/// What the page writes for others is run here too: tests in JavaScript on the package that was just built, and such in
+/// Rust.
 fn browser_tests(run: &mut Run) -> Result<()> {
+    // Where the edge has its own stage, that one has built it.
+    let edge = if run.includes(Worker) { worker::built() } else { worker::build(&setup::wasm()?)? };
     // Node's default reporter depends on where it prints; this one's summary is what is read below.
     run.tests(
         setup::node()?
             .command("node --test --test-reporter=spec")
             .args(tests_in("web/tests"))
+            .env("REWOUND_EDGE", edge)
+            .env("REWOUND_DYNAMODB", worker::dynamodb()?)
             .env("CHROMIUM", setup::chromium()?),
         "The failed tests are named above.",
     )
