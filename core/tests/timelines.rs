@@ -238,11 +238,11 @@ fn original_and_branch_stand_beside_each_other() {
     assert_eq!(read(&branch), rows);
     assert_eq!(branch.first_difference(), Some(1));
     let names: Vec<_> =
-        branch.events.iter().map(|event| (event.version(), event.name(), event.actor())).collect();
+        branch.timeline.events().iter().map(|event| (event.version(), event.name(), event.actor())).collect();
     assert_eq!(names[2], (3, "MoneyWithdrawn", "ada"));
-    assert!(branch.events.iter().map(Event::id).is_sorted_by(|one, next| one < next));
+    assert!(branch.timeline.events().iter().map(Event::id).is_sorted_by(|one, next| one < next));
     // What was moved takes the time of its place, so that what was left where it was keeps its own.
-    assert_eq!(branch.events[4].time(), 3 * MINUTE);
+    assert_eq!(branch.timeline.events()[4].time(), 3 * MINUTE);
     assert_eq!(edits_from_json(&edits_to_json(&edits)).unwrap(), edits);
 }
 
@@ -254,7 +254,7 @@ fn an_edited_event_can_be_moved_and_an_event_cannot_be_moved_and_dropped() {
     for edits in [[replace.clone(), move_.clone()], [move_.clone(), replace]] {
         let branch = timeline.branch(&edits).unwrap();
         assert_eq!(read(&branch)[5], "- 5 moved from 2, edited");
-        assert_eq!(branch.events[4].payload()["amount"], 7);
+        assert_eq!(branch.timeline.events()[4].payload()["amount"], 7);
     }
     let twice = [Edit::Drop { version: 2 }, move_];
     assert!(timeline.branch(&twice).unwrap_err().message.contains("twice"));
@@ -288,7 +288,7 @@ fn dragging_rows_is_as_moving_the_entries_of_a_list() {
             let tag = |row: &rewound_core::timeline::Row| match row.fate {
                 Fate::Moved { from, .. } => from.to_string(),
                 Fate::Inserted { .. } => {
-                    format!("+{}", branch.events[row.at.1 as usize - 1].payload()["amount"])
+                    format!("+{}", branch.says(&timeline, row).unwrap().fields["amount"])
                 }
                 _ => row.at.0.to_string(),
             };
@@ -343,13 +343,21 @@ fn slices_and_what_is_known_make_no_difference() {
         let whole = timeline.branch(&edits).unwrap();
         let mut slices = timeline.branching(&edits, Some(&known)).unwrap();
         assert_eq!(slices.branch().rows, whole.rows);
-        while slices.step(1) {}
+        while slices.step(&timeline, 1) {}
         let sliced = slices.finish();
         assert_eq!(sliced.verdicts, whole.verdicts, "{edits:?}");
         assert_eq!(sliced.timeline.events(), whole.timeline.events());
         assert_eq!(sliced.timeline.problem(), whole.timeline.problem());
         assert_eq!(sliced.timeline.state_at(u64::MAX), whole.timeline.state_at(u64::MAX));
     }
+}
+
+#[test]
+fn an_edit_to_begin_with_shows_that_something_depends_on_it() {
+    let timeline = account();
+    assert_eq!(timeline.telling_drop(), Some(Edit::Drop { version: 2 }));
+    let short = Timeline::new(timeline.domain(), "a", timeline.events()[..2].to_vec());
+    assert_eq!(short.telling_drop(), None);
 }
 
 #[test]

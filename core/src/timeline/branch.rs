@@ -44,114 +44,164 @@ impl Timeline {
     /// An edit of a version that there is not, or a payload field with a reserved name.
     pub fn branch(&self, edits: &[Edit]) -> Result<Branch, Issue> {
         let mut branching = self.branching(edits, None)?;
-        branching.step(usize::MAX);
+        branching.step(self, usize::MAX);
         Ok(branching.branch)
     }
 
     /// As [`branch`](Self::branch), a slice at a time, for long histories: how the two stand beside each other
-    /// is known at once, the verdicts and states come with each [`step`](Branching::step). What the branch
+    /// is known at once, the events, verdicts and states come with each [`step`](Branching::step). What the branch
     /// begins with in common with a `known` one of this timeline is taken from there.
     ///
     /// # Errors
     /// As [`branch`](Self::branch).
     pub fn branching(&self, edits: &[Edit], known: Option<&Branch>) -> Result<Branching, Issue> {
-        let (events, rows) = self.planned(edits)?;
-        let common = known.map_or(0, |known| {
-            let pairs = events.iter().zip(known.timeline.events());
-            pairs.take_while(|(one, other)| one == other).count()
-        });
-        let (timeline, verdicts) = match known {
-            Some(known) => {
-                (known.timeline.until(common), known.verdicts.iter().take(common).cloned().collect())
-            }
-            None => (Timeline::empty(self.domain, self.id()), Vec::new()),
+        let rows = self.rows(edits)?;
+        let of = |edits, rows| Branch {
+            timeline: Timeline::empty(self.domain, self.id()),
+            verdicts: Vec::new(),
+            irreducible: None,
+            rows,
+            edits,
         };
-        let head = timeline.seek(u64::MAX).unwrap_or_else(|_| self.domain.start(self.id()));
-        Ok(Branching { branch: Branch { timeline, verdicts, events, rows }, head: Some(head) })
+        let mut branch = of(edits.to_vec(), rows);
+        if let Some(known) = known {
+            let common = branch.sources().zip(known.sources()).take_while(|(one, other)| one == other);
+            let common = common.count().min(known.timeline.events.len());
+            branch.timeline = known.timeline.until(common);
+            branch.verdicts = known.verdicts.iter().take(common).cloned().collect();
+        }
+        let head = branch.timeline.seek(u64::MAX).ok();
+        // The first row whose event is still to come.
+        let decided = branch.timeline.len();
+        let next = branch.rows.partition_point(|row| row.at.1 <= decided);
+        Ok(Branching { branch, head, next })
     }
 
-    /// The events of a branch, and how it stands beside the original.
-    fn planned(&self, edits: &[Edit]) -> Result<(Vec<Event>, Vec<Row>), Issue> {
-        let changes = Changes::of(edits, self.len())?;
-        let mut events: Vec<Event> = Vec::with_capacity(self.events.len() + edits.len());
+    /// An edit to begin with: the first event without which `decide` would refuse another that follows. It looks
+    /// at the start of the history only; none where nothing there depends on anything.
+    pub fn telling_drop(&self) -> Option<Edit> {
+        const FIRST: usize = 24;
+        let start = self.until(FIRST.min(self.events.len()));
+        let refused = |edits: &[Edit]| {
+            let verdicts = start.branch(edits).map(|branch| branch.verdicts).unwrap_or_default();
+            verdicts.iter().filter(|verdict| verdict.refuses()).count()
+        };
+        let as_it_was = refused(&[]);
+        // Without its first event a history is none.
+        let mut drops = (2..=start.len()).map(|version| Edit::Drop { version });
+        drops.find(|drop| refused(std::slice::from_ref(drop)) > as_it_was)
+    }
+
+    /// How the original and the branch stand beside each other.
+    fn rows(&self, edits: &[Edit]) -> Result<Vec<Row>, Issue> {
+        let changes = Changes::of(edits, self)?;
         let mut rows = Vec::with_capacity(self.events.len() + edits.len());
+        let mut version = 0;
+        let mut places: BTreeMap<u64, u64> = BTreeMap::new();
         for slot in 0..=self.len() {
-            let event = self.event(slot);
-            if let Some(event) = event {
-                let (fate, planned) = match changes.of.get(&slot) {
-                    None if events.len() as u64 + 1 == slot => (Fate::Kept, Some(Planned::Kept(event))),
-                    None => (Fate::Renumbered, Some(Planned::Kept(event))),
-                    Some(Changed { dropped: true, .. }) => (Fate::Dropped, None),
-                    Some(Changed { moved: true, .. }) => (Fate::Left { to: 0 }, None),
-                    Some(Changed { draft, .. }) => {
-                        (Fate::Edited, draft.map(|draft| Planned::New(draft, Some(event), Some(event))))
-                    }
-                };
-                if let Some(planned) = planned {
-                    events.push(planned.at(self, &events)?);
-                }
-                rows.push(Row { at: (slot, events.len() as u64), fate });
+            let fate = match changes.of.get(&slot) {
+                None if version + 1 == slot => Fate::Kept,
+                None => Fate::Renumbered,
+                Some(Changed { dropped: true, .. }) => Fate::Dropped,
+                Some(Changed { moved: true, .. }) => Fate::Left { to: 0 },
+                Some(_) => Fate::Edited,
+            };
+            // At slot 0 nothing happened yet.
+            if slot > 0 {
+                version += u64::from(!matches!(fate, Fate::Dropped | Fate::Left { .. }));
+                rows.push(Row { at: (slot, version), fate });
             }
-            // An event lends an inserted one its actor, and whatever comes behind it its time.
-            let beside = event.or(self.events.first());
-            for (edit, float) in changes.behind.get(&slot).into_iter().flatten() {
+            for (edit, moved) in changes.behind.get(&slot).into_iter().flatten() {
+                version += 1;
                 let edit = *edit;
-                let (fate, planned) = match float {
-                    Float::New(draft) => (Fate::Inserted { edit }, Planned::New(draft, beside, beside)),
-                    Float::Moved(version) => {
-                        let Some(event) = self.event(*version) else { continue };
-                        let draft = changes.of.get(version).and_then(|changed| changed.draft);
-                        let fate = Fate::Moved { from: *version, edited: draft.is_some(), edit };
-                        let planned = draft.map(|draft| Planned::New(draft, beside, Some(event)));
-                        (fate, planned.unwrap_or(Planned::Moved(event, beside)))
+                let fate = match *moved {
+                    None => Fate::Inserted { edit },
+                    Some(from) => {
+                        places.insert(from, version);
+                        let edited = changes.of.get(&from).is_some_and(|changed| changed.replaced);
+                        Fate::Moved { from, edited, edit }
                     }
                 };
-                events.push(planned.at(self, &events)?);
-                rows.push(Row { at: (slot, events.len() as u64), fate });
+                rows.push(Row { at: (slot, version), fate });
             }
         }
-        if changes.of.values().any(|changed| changed.moved) {
-            let places = rows.iter().filter_map(|row| match row.fate {
-                Fate::Moved { from, .. } => Some((from, row.at.1)),
-                _ => None,
-            });
-            let places: BTreeMap<u64, u64> = places.collect();
-            for row in &mut rows {
-                if let Fate::Left { to } = &mut row.fate {
-                    *to = places.get(&row.at.0).copied().unwrap_or(0);
-                }
+        for (from, place) in places {
+            let left = rows.partition_point(|row| row.at.0 < from);
+            if let Some(Row { fate: Fate::Left { to }, .. }) = rows.get_mut(left) {
+                *to = place;
             }
         }
-        Ok((events, rows))
+        Ok(rows)
     }
 
     /// The event of a version; none at 0.
     pub fn event(&self, version: u64) -> Option<&Event> {
         self.events.get(usize::try_from(version).ok()?.checked_sub(1)?)
     }
+
+    /// The event that a branch has at a place.
+    fn planned(&self, source: &Source<'_>, version: u64, last: Option<Ulid>) -> Result<Event, Issue> {
+        let rising = |id: Ulid| match last {
+            Some(last) if id <= last => match last.increment() {
+                Ok(next) | Err(next) => next,
+            },
+            _ => id,
+        };
+        let event = source.original.and_then(|version| self.event(version));
+        // An event lends what is put behind it its time, and an inserted one its actor.
+        let beside = self.event(source.slot).or(self.events.first());
+        let id = rising(beside.map_or(Ulid::from_parts(MAX_TIME, 0), Event::id));
+        let who = event.or(beside);
+        match (event, source.draft) {
+            (Some(event), None) if event.version() == version && id == event.id() => Ok(event.clone()),
+            (Some(event), None) => event.moved(id, version),
+            (_, draft) => {
+                let empty = Draft { name: String::new(), fields: Object::new() };
+                let draft = draft.unwrap_or(&empty);
+                let head = Head {
+                    id,
+                    name: &draft.name,
+                    aggregate: who.map_or(self.domain.name(), Event::aggregate),
+                    aggregate_id: self.id(),
+                    version,
+                    actor: who.map_or("somebody", Event::actor),
+                    schema_version: newest(self.domain.upcasters(), &draft.name),
+                    trace: &Default::default(),
+                };
+                Event::write(&head, draft.fields.clone())
+            }
+        }
+    }
+}
+
+/// Where an event of a branch comes from.
+#[derive(PartialEq)]
+struct Source<'a> {
+    /// The original event.
+    original: Option<u64>,
+    /// What it says, where that is something else.
+    draft: Option<&'a Draft>,
+    /// The version of the original that it stands at or behind.
+    slot: u64,
 }
 
 /// What the edits say, by the place that they say it of.
-struct Changes<'a> {
-    of: BTreeMap<u64, Changed<'a>>,
-    /// What comes behind an event, each with the index of its edit.
-    behind: BTreeMap<u64, Vec<(usize, Float<'a>)>>,
+struct Changes {
+    of: BTreeMap<u64, Changed>,
+    /// What comes behind an event: the index of its edit, and the version of an original event that is moved there.
+    behind: BTreeMap<u64, Vec<(usize, Option<u64>)>>,
 }
 
 #[derive(Default)]
-struct Changed<'a> {
+struct Changed {
     dropped: bool,
     moved: bool,
-    draft: Option<&'a Draft>,
+    replaced: bool,
 }
 
-enum Float<'a> {
-    New(&'a Draft),
-    Moved(u64),
-}
-
-impl<'a> Changes<'a> {
-    fn of(edits: &'a [Edit], length: u64) -> Result<Self, Issue> {
+impl Changes {
+    fn of(edits: &[Edit], original: &Timeline) -> Result<Self, Issue> {
+        let length = original.len();
         let wrong = |message: String| Issue { pointer: "/version".into(), message };
         let within = |first: u64, place: u64| {
             let message = || wrong(format!("expected a version from {first} to {length}, found {place}"));
@@ -162,74 +212,28 @@ impl<'a> Changes<'a> {
             if let Some(version) = edit.version() {
                 within(1, version)?;
                 let changed = changes.of.entry(version).or_default();
-                let twice = match edit {
-                    Edit::Drop { .. } => changed.dropped || changed.moved || changed.draft.is_some(),
-                    Edit::Move { .. } => changed.dropped || changed.moved,
-                    _ => changed.dropped || changed.draft.is_some(),
+                let Changed { dropped, moved, replaced } = changed;
+                let (word, clash) = match edit {
+                    Edit::Drop { .. } => (&mut *dropped, *moved || *replaced),
+                    Edit::Move { .. } => (&mut *moved, *dropped),
+                    _ => (&mut *replaced, *dropped),
                 };
-                if twice {
+                if std::mem::replace(word, true) || clash {
                     let message =
                         format!("version {version} is dropped, replaced or moved twice: once is enough");
                     return Err(wrong(message));
                 }
-                match edit {
-                    Edit::Drop { .. } => changed.dropped = true,
-                    Edit::Move { .. } => changed.moved = true,
-                    Edit::Replace { event, .. } => changed.draft = Some(event),
-                    Edit::Insert { .. } => {}
-                }
             }
             if let Some(after) = edit.after() {
                 within(0, after)?;
-                let float = match edit {
-                    Edit::Insert { event, .. } => Float::New(event),
-                    edit => Float::Moved(edit.version().unwrap_or(0)),
-                };
-                changes.behind.entry(after).or_default().push((index, float));
+                changes.behind.entry(after).or_default().push((index, edit.version()));
+            }
+            if let Some(draft) = edit.draft() {
+                // What can be written once can be written at any place.
+                original.planned(&Source { original: None, draft: Some(draft), slot: 0 }, 1, None)?;
             }
         }
         Ok(changes)
-    }
-}
-
-/// An event of a branch before it has its place.
-enum Planned<'a> {
-    Kept(&'a Event),
-    /// What happened at another time, and the event that lends it that.
-    Moved(&'a Event, Option<&'a Event>),
-    /// What it says, the original event that lends it its time, and the one that lends it its actor.
-    New(&'a Draft, Option<&'a Event>, Option<&'a Event>),
-}
-
-impl Planned<'_> {
-    fn at(self, original: &Timeline, before: &[Event]) -> Result<Event, Issue> {
-        let version = before.len() as u64 + 1;
-        let rising = |id: Ulid| match before.last().map(Event::id) {
-            Some(last) if id <= last => match last.increment() {
-                Ok(next) | Err(next) => next,
-            },
-            _ => id,
-        };
-        match self {
-            Planned::Kept(event) if event.version() == version && rising(event.id()) == event.id() => {
-                Ok(event.clone())
-            }
-            Planned::Kept(event) => event.moved(rising(event.id()), version),
-            Planned::Moved(event, time) => event.moved(rising(time.unwrap_or(event).id()), version),
-            Planned::New(draft, time, who) => {
-                let head = Head {
-                    id: rising(time.map_or(Ulid::from_parts(MAX_TIME, 0), Event::id)),
-                    name: &draft.name,
-                    aggregate: who.map_or(original.domain.name(), Event::aggregate),
-                    aggregate_id: original.id(),
-                    version,
-                    actor: who.map_or("somebody", Event::actor),
-                    schema_version: newest(original.domain.upcasters(), &draft.name),
-                    trace: &Default::default(),
-                };
-                Event::write(&head, draft.fields.clone())
-            }
-        }
     }
 }
 
@@ -241,10 +245,12 @@ pub struct Branch {
     /// What `decide` says to each of its events, in their order; it goes on behind one that a rule
     /// refuses, and ends with one that does not reduce.
     pub verdicts: Vec<Verdict>,
-    /// All its events, also those behind one that does not reduce.
-    pub events: Vec<Event>,
+    /// The event that does not reduce, where there is one.
+    pub irreducible: Option<Event>,
     /// The original and the branch beside each other.
     pub rows: Vec<Row>,
+    /// The edits that make it.
+    pub edits: Vec<Edit>,
 }
 
 impl Branch {
@@ -256,6 +262,34 @@ impl Branch {
     /// What `decide` says to the event of a version; none where it was not asked.
     pub fn verdict(&self, version: u64) -> Option<&Verdict> {
         self.verdicts.get(usize::try_from(version).ok()?.checked_sub(1)?)
+    }
+
+    /// What the event of a row says in the branch, whether it was decided yet or not; none where the branch has no
+    /// event there.
+    pub fn says(&self, original: &Timeline, row: &Row) -> Option<Draft> {
+        let Source { original: version, draft, .. } = self.source(row)?;
+        let said = |event: &Event| Draft { name: event.name().to_owned(), fields: event.payload() };
+        draft.cloned().or_else(|| Some(said(original.event(version?)?)))
+    }
+
+    fn source(&self, row: &Row) -> Option<Source<'_>> {
+        let slot = row.at.0;
+        let draft_of = |version: u64| {
+            let mut drafts = self.edits.iter().filter(|edit| edit.version() == Some(version));
+            drafts.find_map(Edit::draft)
+        };
+        let (original, draft) = match row.fate {
+            Fate::Kept | Fate::Renumbered => (Some(slot), None),
+            Fate::Edited => (Some(slot), draft_of(slot)),
+            Fate::Moved { from, edited, .. } => (Some(from), edited.then(|| draft_of(from)).flatten()),
+            Fate::Inserted { edit } => (None, self.edits.get(edit).and_then(Edit::draft)),
+            Fate::Dropped | Fate::Left { .. } => return None,
+        };
+        Some(Source { original, draft, slot })
+    }
+
+    fn sources(&self) -> impl Iterator<Item = Source<'_>> {
+        self.rows.iter().filter_map(|row| self.source(row))
     }
 }
 
@@ -342,6 +376,8 @@ pub struct Branching {
     branch: Branch,
     /// The aggregate behind the last event that was decided; none once an event did not reduce.
     head: Option<Box<dyn Instance>>,
+    /// The index of the next row.
+    next: usize,
 }
 
 impl Branching {
@@ -355,22 +391,36 @@ impl Branching {
         self.branch
     }
 
-    /// Decides the next so many events; says whether there are more.
-    pub fn step(&mut self, most: usize) -> bool {
-        let Branch { timeline, verdicts, events, .. } = &mut self.branch;
-        for event in events.iter().skip(verdicts.len()).take(most) {
+    /// Decides what the next so many rows of the branch of `original` hold; says whether there are more.
+    pub fn step(&mut self, original: &Timeline, most: usize) -> bool {
+        let end = self.next.saturating_add(most).min(self.branch.rows.len());
+        while self.next < end {
             let Some(head) = self.head.take() else { break };
-            let verdict = judge(timeline.domain, head.as_ref(), event);
+            let source = self.branch.rows.get(self.next).and_then(|row| self.branch.source(row));
+            self.next += 1;
+            let Some(source) = source else {
+                self.head = Some(head);
+                continue;
+            };
+            let timeline = &self.branch.timeline;
+            let last = timeline.events.last().map(Event::id);
+            // Every draft was written once, to see that it can be: this is no error.
+            let Ok(event) = original.planned(&source, timeline.len() + 1, last) else { break };
+            let Branch { timeline, verdicts, irreducible, .. } = &mut self.branch;
+            let verdict = judge(timeline.domain, head.as_ref(), &event);
             let next = timeline.admit(head, vec![event.clone()]);
             match timeline.problem.clone() {
-                Some(problem) => verdicts.push(Verdict::Impossible(problem)),
+                Some(problem) => {
+                    verdicts.push(Verdict::Impossible(problem));
+                    *irreducible = Some(event);
+                }
                 None => {
                     verdicts.push(verdict);
                     self.head = Some(next);
                 }
             }
         }
-        self.head.is_some() && verdicts.len() < events.len()
+        self.head.is_some() && self.next < self.branch.rows.len()
     }
 }
 

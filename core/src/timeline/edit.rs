@@ -55,6 +55,14 @@ impl Edit {
         }
     }
 
+    /// What it lets happen.
+    pub(super) fn draft(&self) -> Option<&Draft> {
+        match self {
+            Edit::Replace { event, .. } | Edit::Insert { event, .. } => Some(event),
+            _ => None,
+        }
+    }
+
     fn put(mut self, place: u64) -> Self {
         if let Edit::Insert { after, .. } | Edit::Move { after, .. } = &mut self {
             *after = place;

@@ -50,18 +50,19 @@ struct Suite<'a> {
 
 impl<'a> Suite<'a> {
     fn new(branch: &'a Branch) -> Self {
-        let Branch { timeline, events, verdicts, .. } = branch;
+        let Branch { timeline, verdicts, irreducible, .. } = branch;
+        let events = || timeline.events().iter().chain(irreducible);
         let first = branch.first_difference().and_then(|row| branch.rows.get(row));
         let start = first.map_or(0, |row| row.at.1 - u64::from(row.branch().is_some()));
         let skipped = usize::try_from(start).unwrap_or(usize::MAX);
-        let told = events.iter().zip(verdicts).skip(skipped).take(MAX_CASES);
+        let told = events().zip(verdicts).skip(skipped).take(MAX_CASES);
         let cases: Vec<Case> = told.map(|(event, verdict)| Case::new(timeline, event, verdict)).collect();
         let last = start + cases.len() as u64;
         let at = last.min(timeline.len());
         let state = timeline.state_at(at).map_or(Value::Null, |snapshot| Value::Object(snapshot.state));
-        let given = events.iter().take(usize::try_from(last).unwrap_or(usize::MAX));
+        let given = events().take(usize::try_from(last).unwrap_or(usize::MAX));
         Self {
-            aggregate: events.first().map_or_else(|| timeline.domain().name(), Event::aggregate),
+            aggregate: events().next().map_or_else(|| timeline.domain().name(), Event::aggregate),
             id: timeline.id(),
             events: given.map(|event| text(&Value::Object(event.fields()))).collect(),
             cases,
