@@ -176,7 +176,7 @@ pub(super) fn editor(desk: Desk) -> impl IntoView {
             let selected = name == first;
             view! { <option value=name.clone() selected=selected>{name.clone()}</option> }
         });
-        view! { <label>"Event" <select on:change=choose>{options.collect_view()}</select></label> }
+        view! { <label>"Event" <select aria-label="Event" on:change=choose>{options.collect_view()}</select></label> }
     });
     let aggregate = aggregate_of(&desk.original.get_untracked());
     let asked = move || {

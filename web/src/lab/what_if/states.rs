@@ -88,7 +88,8 @@ fn row(row: &Row) -> impl IntoView + use<> {
         Some(Op::Remove) => (now, String::new()),
         Some(Op::Replace) => {
             // Money has its currency behind it on both sides.
-            let currency = row.money.as_ref().and_then(|money| money.split_once(' ')).map(|(_, currency)| currency);
+            let currency =
+                row.money.as_ref().and_then(|money| money.split_once(' ')).map(|(_, currency)| currency);
             let was = row.was.iter().map(String::as_str).chain(currency);
             (was.collect::<Vec<_>>().join(" "), now)
         }
