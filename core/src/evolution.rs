@@ -6,7 +6,7 @@ use crate::{
     domains::generic::Generic,
     error::{Problem, ReduceError},
     event::Event,
-    import::EventLog,
+    import::{EventLog, LineProblem},
     run::begin_and_say,
     store::Loaded,
     timeline::Timeline,
@@ -279,7 +279,7 @@ pub struct Verdict {
 pub fn verdict(log: &EventLog, find: Find, back: &dyn Fn(&str) -> String) -> Verdict {
     let mut judging = Judging::new(find);
     while judging.step(log, usize::MAX, back) {}
-    judging.verdict(log)
+    judging.verdict(log.problems())
 }
 
 /// The domain that replays an aggregate's events, such as [`for_log`](crate::domains::for_log).
@@ -385,9 +385,9 @@ impl Judging {
         }
     }
 
-    /// The verdict on what was judged of a log, and on its lines.
-    pub fn verdict(mut self, log: &EventLog) -> Verdict {
-        for problem in log.problems() {
+    /// The verdict on what was judged, and on what was wrong with the lines that it came from.
+    pub fn verdict(mut self, problems: &[LineProblem]) -> Verdict {
+        for problem in problems {
             let place = || Place { line: problem.line, event: None, message: problem.message.clone() };
             count(&mut self.reasons, What::Lines, place);
         }

@@ -187,7 +187,7 @@ fn slices_judge_as_the_whole() {
     let mut judging = Judging::new(domains::for_log);
     while judging.step(&log, 7, &back) {}
     assert_eq!(judging.events(), 50);
-    assert_eq!(judging.verdict(&log), whole);
+    assert_eq!(judging.verdict(log.problems()), whole);
 }
 
 /// An account with so many deposits of a cent, in a store with a snapshot every five events.

@@ -2,50 +2,17 @@
 
 use super::{Desk, Turn};
 use crate::{
-    erased::{click, flag, maybe, part, text, value},
-    format::{count, grouped, kind},
+    erased::{click, flag, maybe, part, text},
+    format::{count, grouped},
+    page::Stream,
     route::Route,
+    streams,
 };
 use leptos::prelude::*;
 use rewound_core::timeline::Verdict;
 
-/// The most streams that are offered here; the page's own list finds any.
-const MOST: usize = 300;
-
 pub(super) fn head(desk: Desk) -> impl IntoView {
-    let streams = move || {
-        let streams = desk.lab.streams.get();
-        let open = desk.stream.get();
-        let is_open = |aggregate: &str, id: &str| {
-            open.as_ref().is_some_and(|open| (open.0.as_str(), open.1.as_str()) == (aggregate, id))
-        };
-        let offered = streams.iter().enumerate();
-        let offered =
-            offered.filter(|(index, stream)| *index < MOST || is_open(&stream.aggregate, &stream.id));
-        let options = offered.map(|(index, stream)| {
-            let name = format!(
-                "{}: {} ({})",
-                kind(&stream.aggregate),
-                stream.label,
-                count(stream.version as usize, "event")
-            );
-            let selected = is_open(&stream.aggregate, &stream.id);
-            view! { <option value=index selected=selected>{name}</option> }
-        });
-        let more = streams.len().saturating_sub(MOST);
-        let rest = format!("and {} more: open them on Streams", grouped(more as u64));
-        view! {
-            {options.collect_view()}
-            {(more > 0).then(|| view! { <option disabled>{rest}</option> })}
-        }
-    };
-    let choose = value(move |index| {
-        let streams = desk.lab.streams.get_untracked();
-        let stream = index.parse::<usize>().ok().and_then(|index| streams.get(index));
-        if let Some(stream) = stream {
-            Route::new("what-if", [&stream.aggregate, &stream.id]).go();
-        }
-    });
+    let choose = |stream: &Stream| Route::new("what-if", [&stream.aggregate, &stream.id]).go();
     let undo = click(move || desk.undo());
     let reset = click(move || {
         desk.editing.set(None);
@@ -54,7 +21,7 @@ pub(super) fn head(desk: Desk) -> impl IntoView {
     view! {
         <div class="card head">
             <div class="bar">
-                <label>"Stream" <select on:change=choose>{part(streams)}</select></label>
+                {streams::choice(desk.lab, desk.stream.into(), choose)}
                 // Not `disabled`: the button in hand would lose the focus.
                 <button
                     type="button"
