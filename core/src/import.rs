@@ -139,6 +139,16 @@ impl Stream {
         self.lines.iter().map(|(_, event)| event)
     }
 
+    /// The same, each with the line that it stood in.
+    pub fn lines(&self) -> impl ExactSizeIterator<Item = (u32, &Event)> {
+        self.lines.iter().map(|(line, event)| (*line, event))
+    }
+
+    /// How many of its events follow each other from version 1 without a gap.
+    pub fn whole(&self) -> usize {
+        self.whole
+    }
+
     /// Its timeline, up to the first gap.
     pub fn timeline(&self) -> Timeline {
         let events = self.events().take(self.whole).cloned().collect();

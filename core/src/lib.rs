@@ -11,6 +11,7 @@
 //! | [`domain`], [`schema`] | domains with their types erased, and their JSON Schemas |
 //! | [`run`], [`read`], [`rebuild`], [`cache`], [`store`] | a command or a read on its way, and what a store is |
 //! | [`timeline`], [`import`] | time travel, and real logs to travel in |
+//! | [`evolution`] | old events, logs and snapshots: what becomes of them today |
 //! | [`replay`] | from the bytes of a stream straight to its state |
 //! | [`dynamodb`], [`http`] | the store's calls and the edge's requests, without sending or receiving any |
 //! | [`projection`], [`views`], [`delivery`] | read models, and events on their way to them |
@@ -60,6 +61,7 @@ pub mod domains;
 pub mod dynamodb;
 pub mod error;
 pub mod event;
+pub mod evolution;
 pub mod feed;
 mod gzip;
 pub mod http;

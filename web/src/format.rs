@@ -122,14 +122,18 @@ pub fn kind(aggregate: &str) -> String {
 
 /// What an event says, in one line: the first of its fields, money readable.
 pub fn gist(event: &Event) -> String {
+    gist_of(event.aggregate(), &event.payload())
+}
+
+/// What a payload of that aggregate says, as [`gist`].
+pub fn gist_of(aggregate: &str, payload: &Object) -> String {
     const FIELDS: usize = 3;
     const LETTERS: usize = 32;
-    let known = domains::find(event.aggregate()).is_some();
-    let payload = event.payload();
+    let known = domains::find(aggregate).is_some();
     let parts = payload.iter().filter_map(|(name, value)| {
         let text = match value {
             Value::Number(number) => match number.as_i64() {
-                Some(cents) if is_cents(event.aggregate(), name) => money(cents),
+                Some(cents) if is_cents(aggregate, name) => money(cents),
                 _ => number.to_string(),
             },
             Value::String(text) if known => short_id(text),

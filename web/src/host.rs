@@ -2,7 +2,7 @@
 
 use js_sys::{Function, JsString, Promise};
 use rewound_core::time::{Millis, Ulid};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 /// The browser's clock, in milliseconds since the epoch.
@@ -44,6 +44,26 @@ pub async fn pause(milliseconds: i32) {
         }
     };
     drop(JsFuture::from(Promise::new(&mut resolver)).await);
+}
+
+/// Puts a text on the clipboard; says whether the browser let it.
+pub async fn copy(text: &str) -> bool {
+    let navigator = js_sys::Reflect::get(&leptos::prelude::window(), &"navigator".into());
+    let clipboard = navigator.and_then(|navigator| js_sys::Reflect::get(&navigator, &"clipboard".into()));
+    let Ok(clipboard) = clipboard else { return false };
+    // A page that was not served securely has no clipboard.
+    let Ok(write) = js_sys::Reflect::get(&clipboard, &"writeText".into()) else { return false };
+    let Some(written) =
+        write.dyn_ref::<Function>().and_then(|write| write.call1(&clipboard, &text.into()).ok())
+    else {
+        return false;
+    };
+    JsFuture::from(Promise::resolve(&written)).await.is_ok()
+}
+
+/// The address of a text that a link downloads.
+pub fn as_address(text: &str) -> String {
+    format!("data:text/plain;charset=utf-8,{}", String::from(js_sys::encode_uri_component(text)))
 }
 
 /// What the browser says of an error.

@@ -10,6 +10,7 @@ mod live;
 mod page;
 mod price;
 mod projections;
+mod streams;
 mod what_if;
 
 use leptos::prelude::*;
