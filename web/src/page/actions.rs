@@ -44,7 +44,7 @@ pub(crate) static ACTIONS: [Action; 17] = [
     home("0", "Before the first event", |app| app.seek(0)),
     home("e", "To the last event", |app| app.seek(u64::MAX)),
     home("/", "Filter the streams", |_| focus_on(".filter")),
-    home("c", "Send a command", |app| app.commanding.update(|open| *open = !*open)),
+    home("c", "Send a command", App::open_or_close_form),
     anywhere("1", SCREENS[0].title, |_| Route::new(SCREENS[0].name, []).go()),
     anywhere("2", SCREENS[1].title, |_| Route::new(SCREENS[1].name, []).go()),
     anywhere("3", SCREENS[2].title, |_| Route::new(SCREENS[2].name, []).go()),

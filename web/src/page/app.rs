@@ -227,6 +227,16 @@ impl App {
         self.playing.update(|playing| *playing = !*playing);
     }
 
+    /// Opens the form for a command, where it can be seen, or closes it.
+    pub(crate) fn open_or_close_form(self) {
+        let home = SCREENS[0].name;
+        if self.screen.get_untracked() == home {
+            return self.commanding.update(|open| *open = !*open);
+        }
+        self.commanding.set(true);
+        Route::new(home, []).go();
+    }
+
     /// Looks at the event of a version of the open stream.
     pub(crate) fn event<T>(self, version: u64, look: impl FnOnce(&Event) -> T) -> Option<T> {
         let index = usize::try_from(version.checked_sub(1)?).ok()?;

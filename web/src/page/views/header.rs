@@ -1,6 +1,7 @@
 //! The head of the page: its name, and the two things to begin with.
 
 use super::{
+    at_home,
     erased::{click, maybe, value, word},
     icon::{IMPORT, Icon, SEARCH, SEND, SHARE},
     listed,
@@ -9,6 +10,8 @@ use super::{
 use crate::{actions::Dialog, app::App};
 use leptos::{html, prelude::*};
 use rewound_web::route::{Route, SCREENS};
+use wasm_bindgen::JsCast;
+use web_sys::HtmlElement;
 
 #[component]
 pub(crate) fn Header(app: App) -> impl IntoView {
@@ -29,6 +32,19 @@ pub(crate) fn Header(app: App) -> impl IntoView {
         let current = maybe(move || (app.screen.get() == screen.name).then(|| "page".to_owned()));
         view! { <a href=Route::new(screen.name, []).fragment() aria-current=current>{screen.title}</a> }
     });
+    // Where the names of the screens do not fit side by side, the one that is shown comes into sight.
+    let names = NodeRef::<html::Nav>::new();
+    Effect::new(move |_| {
+        app.screen.track();
+        request_animation_frame(move || {
+            let Some(names) = names.try_get_untracked().flatten() else { return };
+            let current = names.query_selector("[aria-current=page]").ok().flatten();
+            if let Some(current) = current.and_then(|current| current.dyn_into::<HtmlElement>().ok()) {
+                let middle = current.offset_left() + current.offset_width() / 2;
+                names.set_scroll_left(middle - names.offset_left() - names.client_width() / 2);
+            }
+        });
+    });
     view! {
         <header class="top">
             <h1>
@@ -38,7 +54,7 @@ pub(crate) fn Header(app: App) -> impl IntoView {
                 </svg>
                 "Rewound"
             </h1>
-            <nav class="screens" aria-label="Screens">{screens.collect_view()}</nav>
+            <nav class="screens" aria-label="Screens" node_ref=names>{screens.collect_view()}</nav>
             <div class="actions">
                 <input
                     node_ref=picker
@@ -67,8 +83,8 @@ pub(crate) fn Header(app: App) -> impl IntoView {
                     type="button"
                     id="command-button"
                     class="button primary"
-                    aria-expanded=word(move || app.commanding.get())
-                    on:click=click(move || app.commanding.update(|open| *open = !*open))
+                    aria-expanded=word(move || app.commanding.get() && at_home(app))
+                    on:click=click(move || app.open_or_close_form())
                 >
                     <Icon path=SEND />
                     "Send a command"

@@ -2,6 +2,7 @@
 //! something is not kept.
 
 use super::{
+    at_home,
     close::Close,
     erased::{click, flag, maybe, part},
     focus,
@@ -36,7 +37,7 @@ pub(crate) fn Notice(app: App) -> impl IntoView {
         <section class="notice" aria-label="Hints and imports">
             <div class="line">
                 <div class="said" role="status">
-                    <p hidden=flag(move || !is_silent())>
+                    <p hidden=flag(move || !is_silent() || !at_home(app))>
                         "A state is nothing but its events, replayed. " <b>"Drag the slider at the bottom"</b>
                         " to see this account at any moment of its past."
                     </p>
