@@ -63,6 +63,37 @@ for (const colorScheme of ["light", "dark"]) {
   }
 }
 
+/** The lab's screens, by what they are called, each with what shows that it stands. */
+const LAB = {
+  Conflicts: "Step by step",
+  Projections: "Account balances",
+  "What if": "Event by event",
+  Evolution: "Snapshots",
+  Live: "Connect to an edge",
+};
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [1280, 390, 320]) {
+    test(`no screen of the lab and no box breaks a rule, ${colorScheme}, ${width} wide`, async () => {
+      const page = await open({ colorScheme, viewport: { width, height: 800 } });
+      for (const key of ["?", "s", "Control+k"]) {
+        await page.keyboard.press(key);
+        await page.getByRole("dialog").waitFor();
+        assert.deepEqual(await violations(page), [], `the box of ${key}`);
+        await page.keyboard.press("Escape");
+      }
+      for (const [name, heading] of Object.entries(LAB)) {
+        await page.getByRole("link", { name, exact: true }).click();
+        await page.getByRole("heading", { name: heading }).first().waitFor();
+        assert.deepEqual(await violations(page), [], name);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(wide <= width, `${name} is ${wide} wide`);
+      }
+      await page.context().close();
+    });
+  }
+}
+
 test("the checker finds what is wrong", async () => {
   const page = await open();
   await page.evaluate(() => {
