@@ -66,6 +66,18 @@ pub fn as_address(text: &str) -> String {
     format!("data:text/plain;charset=utf-8,{}", String::from(js_sys::encode_uri_component(text)))
 }
 
+/// Lets the browser paint where the work has gone on for longer than a frame allows; gives since when it goes on, by the
+/// [`stopwatch`].
+pub async fn breathe(since: f64) -> f64 {
+    // Less than a frame, which has other things to do as well.
+    const BUSY: f64 = 10.0;
+    if stopwatch() - since <= BUSY {
+        return since;
+    }
+    pause(0).await;
+    stopwatch()
+}
+
 /// What the browser says of an error.
 pub fn said(error: &JsValue) -> String {
     let text = |of: &str| {

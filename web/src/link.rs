@@ -8,9 +8,10 @@ extern "C" {
     /// What the page gives the lab.
     pub type Page;
 
-    /// Every stream: a JSON array of `{aggregate, id, label, version, own}`.
+    /// The n-th part, from 0 on, of all streams: a JSON array of `{aggregate, id, label, version, own}`, an empty one behind
+    /// the last.
     #[wasm_bindgen(method)]
-    pub fn streams(this: &Page) -> String;
+    pub fn streams(this: &Page, part: u32) -> String;
 
     /// The stream that is open and the version that is shown: `{aggregate, id, version}`, or `null`.
     #[wasm_bindgen(method)]
@@ -27,10 +28,6 @@ extern "C" {
     /// What is wrong with the imported files: a JSON array of `{file, line, message}`.
     #[wasm_bindgen(method)]
     pub fn problems(this: &Page) -> String;
-
-    /// Reads a file's text as if it had been imported.
-    #[wasm_bindgen(method)]
-    pub fn import(this: &Page, name: &str, text: &str);
 
     /// Calls the function with `streams` whenever a stream has come, gone or grown, and with `open` whenever another one
     /// is open or another version shown; each at once as well, and only while the lab is in sight.

@@ -13,11 +13,14 @@ use rewound_core::{
 use serde_json::Value;
 use std::sync::Arc;
 use wasm_bindgen::{JsCast, prelude::Closure};
+use wasm_bindgen_futures::spawn_local;
 
 /// What every screen is given. Copying it copies handles.
 #[derive(Clone, Copy)]
 pub(crate) struct Lab {
     page: StoredValue<link::Page, LocalStorage>,
+    /// How often the streams were looked at.
+    looks: StoredValue<u32>,
     /// The screen that the address names; empty where it is none of the lab's.
     pub(crate) screen: Memo<&'static str>,
     /// The address.
@@ -54,6 +57,7 @@ impl Lab {
         on_cleanup(move || moved.remove());
         let lab = Self {
             page: StoredValue::new_local(page),
+            looks: StoredValue::new(0),
             screen: Memo::new(move |_| {
                 let named = route.read();
                 let screen = SCREENS.iter().find(|screen| screen.name == named.screen);
@@ -63,24 +67,40 @@ impl Lab {
             streams: RwSignal::default(),
             open: RwSignal::new(None),
         };
-        let changed =
-            move |what: String| if what == "open" { lab.look_what_is_open() } else { lab.look_at_streams() };
+        let changed = move |what: String| match what.as_str() {
+            "open" => lab.look_what_is_open(),
+            _ => spawn_local(lab.look_at_streams()),
+        };
         let changed = Closure::<dyn Fn(String)>::new(changed).into_js_value();
         lab.page.with_value(|page| page.subscribe(changed.unchecked_ref()));
         lab
     }
 
-    fn look_at_streams(self) {
-        let streams = self.page.with_value(link::Page::streams);
-        let streams: Value = serde_json::from_str(&streams).unwrap_or_default();
-        let streams = streams.as_array().into_iter().flatten().map(|stream| Stream {
-            aggregate: text(stream, "aggregate"),
-            id: text(stream, "id"),
-            label: text(stream, "label"),
-            version: number(stream, "version"),
-            own: stream.get("own") == Some(&Value::Bool(true)),
+    /// Takes the streams over part by part, since there may be more than a frame has time for.
+    async fn look_at_streams(self) {
+        let turn = self.looks.try_update_value(|looks| {
+            *looks += 1;
+            *looks
         });
-        let streams: Vec<_> = streams.collect();
+        let mut streams = Vec::new();
+        let mut since = host::stopwatch();
+        for part in 0.. {
+            let part = self.page.with_value(|page| page.streams(part));
+            let part: Value = serde_json::from_str(&part).unwrap_or_default();
+            let Some(part) = part.as_array().filter(|part| !part.is_empty()) else { break };
+            streams.extend(part.iter().map(|stream| Stream {
+                aggregate: text(stream, "aggregate"),
+                id: text(stream, "id"),
+                label: text(stream, "label"),
+                version: number(stream, "version"),
+                own: stream.get("own") == Some(&Value::Bool(true)),
+            }));
+            since = host::breathe(since).await;
+            // Meanwhile they may have changed again, and somebody else looks.
+            if self.looks.try_get_value() != turn {
+                return;
+            }
+        }
         if **self.streams.read_untracked() != streams {
             self.streams.set(Arc::new(streams));
         }
@@ -109,19 +129,21 @@ impl Lab {
     /// All events of the page, stream by stream. The page may paint now and then meanwhile; `tell` hears how many
     /// were read.
     pub(crate) async fn history(self, tell: impl Fn(usize)) -> EventLog {
-        const BUSY: f64 = 10.0;
         let mut import = Import::new();
         let mut since = host::stopwatch();
         for number in 0.. {
             let Some(part) = self.page.with_value(|page| page.part(number)) else { break };
             for piece in part.to_vec().chunks(16 << 10) {
                 import.push(piece);
-                if host::stopwatch() - since > BUSY {
+                let now = host::breathe(since).await;
+                if now != since {
                     tell(import.events());
-                    host::pause(0).await;
-                    since = host::stopwatch();
                 }
+                since = now;
             }
+        }
+        while import.settle(250) {
+            since = host::breathe(since).await;
         }
         import.finish()
     }
@@ -132,11 +154,6 @@ impl Lab {
         let problems: Value = serde_json::from_str(&problems).unwrap_or_default();
         let problems = problems.as_array().into_iter().flatten();
         problems.map(|each| (text(each, "file"), number(each, "line"), text(each, "message"))).collect()
-    }
-
-    /// Gives the page events to import, as NDJSON.
-    pub(crate) fn import(self, name: &str, ndjson: &str) {
-        self.page.with_value(|page| page.import(name, ndjson));
     }
 }
 

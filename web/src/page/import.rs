@@ -16,8 +16,6 @@ const BLOCK: usize = 1 << 20;
 const PIECE: usize = 16 << 10;
 /// How many streams are put in order, or summed up, before the clock is looked at.
 const STREAMS: usize = 250;
-/// How many milliseconds of reading go by before the page may paint: less than a frame.
-const BUSY: f64 = 10.0;
 
 /// How far the reading is.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,17 +46,18 @@ pub(crate) async fn read(file: &File, source: Source, tell: impl Fn(Progress)) -
         let block = block(file, place, end).await.map_err(|error| host::said(&error))?;
         for (number, piece) in block.chunks(PIECE).enumerate() {
             import.push(piece);
-            if host::stopwatch() - since > BUSY {
+            let now = host::breathe(since).await;
+            if now != since {
                 let read = place + (number * PIECE) as f64;
                 tell(Progress { part: read / size, events: import.events() });
-                since = paused(since).await;
             }
+            since = now;
         }
         place = end;
     }
     // A file may hold more streams than can be put in order between two frames.
     while import.settle(STREAMS) {
-        since = paused(since).await;
+        since = host::breathe(since).await;
     }
     let log = import.finish();
     let mut summaries = Vec::with_capacity(log.streams().len());
@@ -68,18 +67,9 @@ pub(crate) async fn read(file: &File, source: Source, tell: impl Fn(Progress)) -
             let (first, last) = (events.clone().next()?, events.last()?);
             Some(Arc::new(Summary::new(source, first, last)))
         }));
-        since = paused(since).await;
+        since = host::breathe(since).await;
     }
     Ok(Read { log, summaries })
-}
-
-/// Lets the page paint where that is due; gives since when the work goes on.
-async fn paused(since: f64) -> f64 {
-    if host::stopwatch() - since <= BUSY {
-        return since;
-    }
-    host::pause(0).await;
-    host::stopwatch()
 }
 
 async fn block(file: &File, start: f64, end: f64) -> Result<Vec<u8>, JsValue> {

@@ -14,7 +14,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use web_sys::{File, FilePropertyBag};
 
-/// How many streams make a part of the history that the lab asks for.
+/// How many streams make a part of what the lab asks for.
 const PART: usize = 400;
 
 /// A stream that the address names.
@@ -111,20 +111,14 @@ impl App {
             let _ = Reflect::set(&page, &name.into(), &function);
         };
         let text = |given: JsValue| given.as_string().unwrap_or_default();
-        set("streams", answer(move |_, _| self.streams_as_json().into()));
+        set("streams", answer(move |part, _| self.streams_as_json(number(&part)).into()));
         set("open", answer(move |_, _| self.open_as_json().into()));
         set("events", answer(move |aggregate, id| bytes(&self.lines_of(&text(aggregate), &text(id))).into()));
-        let part = move |number: JsValue, _| {
-            let number = number.as_f64().unwrap_or(0.0) as usize;
-            self.part(number).map_or(JsValue::UNDEFINED, |text| bytes(&text).into())
+        let part = move |part: JsValue, _| {
+            self.part(number(&part)).map_or(JsValue::UNDEFINED, |text| bytes(&text).into())
         };
         set("part", answer(part));
         set("problems", answer(move |_, _| self.problems_as_json().into()));
-        let import = move |name, content| {
-            self.import_text(&text(name), &text(content));
-            JsValue::UNDEFINED
-        };
-        set("import", answer(import));
         let subscribe = move |changed: JsValue, _| {
             let changed: Function = changed.unchecked_into();
             // While the lab is out of sight it need not know.
@@ -148,9 +142,10 @@ impl App {
         page.into()
     }
 
-    fn streams_as_json(self) -> String {
+    fn streams_as_json(self, part: usize) -> String {
         let streams = self.streams.read_untracked();
-        let streams = streams.iter().map(|stream| {
+        let part = streams.iter().skip(part.saturating_mul(PART)).take(PART);
+        let streams = part.map(|stream| {
             json!({
                 "aggregate": stream.key.aggregate, "id": stream.key.id, "label": stream.label,
                 "version": stream.version, "own": stream.key.source == Source::Own,
@@ -226,6 +221,10 @@ impl App {
             self.import(vec![file]);
         }
     }
+}
+
+fn number(given: &JsValue) -> usize {
+    given.as_f64().unwrap_or(0.0) as usize
 }
 
 fn bytes(text: &str) -> Uint8Array {
