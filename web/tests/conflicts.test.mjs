@@ -330,6 +330,19 @@ test("exploring can be cancelled, and says that it was", async () => {
   await page.getByText(/All [\d,]+ orders were tried/).waitFor({ timeout: 60_000 });
 });
 
+test("where a cap was met, it is said plainly", async () => {
+  await visit("?example=four");
+  for (const name of ["Ada", "Bob", "Cyd", "Dan"]) {
+    await writer(name).getByLabel("Retries").selectOption("3");
+    await writer(name).getByLabel("Lost answer").selectOption("the store's, to the run");
+  }
+  await page.getByLabel("At the most").selectOption("2,000 states");
+  await button("Explore all").click();
+  await page.getByText("The cap of 2,000 states was met").waitFor({ timeout: 120_000 });
+  await page.getByText(/they lead through 2,000 different states/).waitFor();
+  await page.getByText(/orders were tried to their end/).waitFor();
+});
+
 test("a race starts from a stream of the page, and takes up to four", async () => {
   await visit();
   const streams = page.getByLabel("Start", { exact: true });
