@@ -11,6 +11,7 @@ use rewound_core::{
     store::{Answer, Failure, Request},
 };
 use serde_json::{Value, json};
+use std::cell::Cell;
 
 fn command(name: &str, fields: Value) -> Command {
     Command::new(name, fields).unwrap()
@@ -108,6 +109,10 @@ fn a_retry_waits_between_its_decision_and_its_commit() {
 fn who_may_not_retry_gives_up_and_who_insists_is_told() {
     let never = |name: &str| Role { retries: 0, ..Role::new(name, deposit(1)) };
     let scene = played(race([never("ada"), never("bob")]), &[0, 1, 0, 1]);
+    assert_eq!(scene.end().words, [["committed"], ["contention"]]);
+    // A key lets others send it again; the writer itself does not.
+    let keyed = |name: &str| Role { idempotency_key: Some("k".to_owned()), ..never(name) };
+    let scene = played(race([keyed("ada"), keyed("bob")]), &[0, 1, 0, 1]);
     assert_eq!(scene.end().words, [["committed"], ["contention"]]);
     let pinned = |name: &str| Role { expected_version: Some(1), ..Role::new(name, deposit(1)) };
     let scene = played(race([pinned("ada"), pinned("bob")]), &[0, 0, 1]);
@@ -211,14 +216,25 @@ fn slices_find_what_the_whole_finds() {
     for slice in [1, 7, 1_000] {
         let mut sliced = Exploration::new(world.clone(), 100_000);
         let (mut share, mut found) = (0.0, 0);
-        while sliced.advance(slice, &check) {
+        let ends = Cell::new(0);
+        let counted = |world: &_| {
+            ends.set(ends.get() + 1);
+            scenario.check(world)
+        };
+        while sliced.advance(slice, &counted) {
             let progress = sliced.progress();
             assert!(progress.share + 1e-9 >= share && progress.share < 1.0, "{progress:?} after {share}");
             share = progress.share;
-            // What was found stays found.
+            // What was found is told, stays found, and is where it is said to be.
             let report = sliced.report();
             assert!(report.interleavings >= found && !report.complete);
+            assert_eq!(report.outcomes.is_empty(), ends.get() == 0);
             found = report.interleavings;
+            for outcome in &report.outcomes {
+                let mut world = world.clone();
+                outcome.shortest.iter().for_each(|writer| world.step(*writer));
+                assert_eq!(scenario.end(&world).words, outcome.words[1..]);
+            }
         }
         assert_eq!(sliced.progress().share, 1.0);
         assert_eq!(sliced.report(), whole);

@@ -10,7 +10,7 @@ mod words;
 mod writers;
 
 use crate::{
-    erased::{click, part, text, value},
+    erased::{click, flag, part, text, value},
     host,
     page::Lab,
 };
@@ -101,6 +101,12 @@ impl Race {
             let route = lab.route.read();
             if route.screen == "conflicts" {
                 let (setup, order) = Setup::of_route(&route);
+                // A stream that is still being read on the page comes later, and its race begins anew then.
+                if let Some(start) = &setup.start
+                    && lab.streams.read_untracked().iter().all(|stream| stream.id != start.id)
+                {
+                    lab.streams.track();
+                }
                 race.setup.set(setup);
                 match order {
                     Some(order) => race.put(&order, false, "The address"),
@@ -316,32 +322,28 @@ fn Choice(race: Race) -> impl IntoView {
     view! {
         <section class="card choose" aria-label="The race">
             <div class="bar">
-                <label>
-                    "Race"
-                    <select id="example" on:change=choose prop:value=text(move || {
-                        EXAMPLES.get(chosen.get()).map_or("", |example| example.name).to_owned()
-                    })>
-                        {EXAMPLES
-                            .iter()
-                            .enumerate()
-                            .map(|(index, example)| {
-                                let is_chosen = move || chosen.get() == index;
-                                view! { <option value=example.name selected=is_chosen>{example.title}</option> }
-                            })
-                            .collect_view()}
-                    </select>
-                </label>
-                <label>
-                    "Start"
-                    <select id="start" on:change=begin>
-                        <option value="" selected=move || start.read().is_none()>"The example's own"</option>
-                        {part(streams)}
-                    </select>
-                </label>
+                <label for="example">"Race"</label>
+                <select id="example" on:change=choose prop:value=text(move || {
+                    EXAMPLES.get(chosen.get()).map_or("", |example| example.name).to_owned()
+                })>
+                    {EXAMPLES
+                        .iter()
+                        .enumerate()
+                        .map(|(index, example)| {
+                            let is_chosen = flag(move || chosen.get() == index);
+                            view! { <option value=example.name selected=is_chosen>{example.title}</option> }
+                        })
+                        .collect_view()}
+                </select>
+                <label for="start">"Start"</label>
+                <select id="start" on:change=begin>
+                    <option value="" selected=flag(move || start.read().is_none())>"The example's own"</option>
+                    {part(streams)}
+                </select>
                 <label class="switch">
                     <input
                         type="checkbox"
-                        prop:checked=move || race.setup.read().is_locking
+                        prop:checked=flag(move || race.setup.read().is_locking)
                         on:change=move |event| {
                             let is_locking = event_target_checked(&event);
                             race.set(|setup| setup.is_locking = is_locking);

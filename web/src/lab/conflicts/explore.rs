@@ -2,15 +2,15 @@
 
 use super::{Race, words};
 use crate::{
-    erased::{click, flag, part, text},
+    erased::{click, flag, part, text, value},
     format::grouped,
     host,
 };
 use leptos::{prelude::*, task::spawn_local};
 use rewound_core::sim::{Exploration, Outcome, Progress, Report, Scene};
 
-/// The most different states that are looked at.
-const CAP: usize = 60_000;
+/// How many different states are looked at, at the most: what a person may choose.
+const CAPS: [usize; 3] = [2_000, 20_000, 200_000];
 /// How long the page may wait for an answer, in milliseconds.
 const BUSY: f64 = 12.0;
 
@@ -19,12 +19,13 @@ const BUSY: f64 = 12.0;
 enum Stage {
     Idle,
     Going(Progress),
-    Done { report: Report, is_cancelled: bool },
+    Done { report: Report, cap: usize, is_cancelled: bool },
 }
 
 #[component]
 pub(super) fn Explore(race: Race) -> impl IntoView {
     let stage = RwSignal::new(Stage::Idle);
+    let cap = RwSignal::new(CAPS[1]);
     // What goes on is what has this number; another one begins, or nothing does.
     let going = RwSignal::new(0_u32);
     // Another race has other ends.
@@ -40,10 +41,10 @@ pub(super) fn Explore(race: Race) -> impl IntoView {
     });
     let explore = move || {
         going.update(|going| *going += 1);
-        let number = going.get_untracked();
+        let (number, most) = (going.get_untracked(), cap.get_untracked());
         let scenario = race.scenario.get_untracked();
         let Ok(world) = scenario.world() else { return };
-        let mut exploration = Exploration::new(world, CAP);
+        let mut exploration = Exploration::new(world, most);
         stage.set(Stage::Going(exploration.progress()));
         spawn_local(async move {
             let check = |world: &_| scenario.check(world);
@@ -67,7 +68,7 @@ pub(super) fn Explore(race: Race) -> impl IntoView {
                 stage.try_set(Stage::Going(exploration.progress()));
                 host::pause(0).await;
             }
-            stage.try_set(Stage::Done { report: exploration.report(), is_cancelled });
+            stage.try_set(Stage::Done { report: exploration.report(), cap: most, is_cancelled });
         });
     };
     let cancel = move || going.update(|going| *going += 1);
@@ -83,6 +84,16 @@ pub(super) fn Explore(race: Race) -> impl IntoView {
                 >
                     {text(move || if is_going() { "Cancel" } else { "Explore all" }.to_owned())}
                 </button>
+                <label for="cap">"At the most"</label>
+                <select id="cap" on:change=value(move |text| cap.set(text.parse().unwrap_or(CAPS[1])))>
+                    {CAPS
+                        .map(|states| {
+                            let is_chosen = flag(move || cap.get() == states);
+                            let title = format!("{} states", grouped(states as u64));
+                            view! { <option value=states.to_string() selected=is_chosen>{title}</option> }
+                        })
+                        .collect_view()}
+                </select>
                 <span class="going" hidden=flag(move || !is_going())>
                     {part(move || match &*stage.read() {
                         Stage::Going(progress) => {
@@ -101,7 +112,7 @@ pub(super) fn Explore(race: Race) -> impl IntoView {
                 </span>
             </div>
             <div role="status">{part(move || match &*stage.read() {
-                Stage::Done { report, is_cancelled } => Some(found(race, report, *is_cancelled)),
+                Stage::Done { report, cap, is_cancelled } => Some(found(race, report, *cap, *is_cancelled)),
                 _ => None,
             })}</div>
         </section>
@@ -122,7 +133,7 @@ fn percent(count: u128, all: u128) -> String {
     }
 }
 
-fn found(race: Race, report: &Report, is_cancelled: bool) -> AnyView {
+fn found(race: Race, report: &Report, cap: usize, is_cancelled: bool) -> AnyView {
     let merged = match report.merged {
         1 => "once".to_owned(),
         times => format!("{} times", grouped(times as u64)),
@@ -145,10 +156,10 @@ fn found(race: Race, report: &Report, is_cancelled: bool) -> AnyView {
     } else if report.endless {
         Some("An order was found that never ends: it leads back to where it was.".to_owned())
     } else {
-        let cap = grouped(CAP as u64);
+        let cap = grouped(cap as u64);
         Some(format!(
-            "The cap of {cap} states was met: there are more orders, and perhaps other ends. Fewer writers or retries \
-             make it whole."
+            "The cap of {cap} states was met: there are more orders, and perhaps other ends. Fewer writers or \
+             retries make it whole, or a higher cap."
         ))
     };
     let scenario = race.scenario.get_untracked();

@@ -114,6 +114,7 @@ fn Controls(race: Race, roles: Memo<usize>, count: Memo<usize>) -> impl IntoView
         <div class="bar controls" role="group" aria-label="Take a step">
             {parts(move || 0..roles.get(), one)}
             <span class="gap"></span>
+            <div class="player">
             <Round label="To the start" path=FIRST disabled=word(at_start) act=click(move || race.reset()) />
             <Round label="One step back" path=BACK disabled=word(at_start) act=click(move || race.back()) />
             <button
@@ -128,6 +129,7 @@ fn Controls(race: Race, roles: Memo<usize>, count: Memo<usize>) -> impl IntoView
                 })}
             </button>
             <Round label="To the end" path=LAST disabled=word(at_end) act=click(move || race.finish()) />
+            </div>
         </div>
     }
 }

@@ -86,6 +86,8 @@ pub(super) fn said(scenario: &Scenario, step: &Step) -> Said {
                     let events = events.iter().map(event).collect::<Vec<_>>().join(", ");
                     plain(format!("{events}, {on}"))
                 }
+                // Where the command ends with it, the reason is what the sender is told.
+                Err(_) if step.ended.is_some() => plain(format!("Refused {on}")),
                 Err(error) => Said {
                     mark: Some((BAD, code(error))),
                     ..plain(format!("Refused {on}: {}", reason(error)))
