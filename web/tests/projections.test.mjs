@@ -136,6 +136,7 @@ test("a poisoned event is parked while the rest goes on, and a rebuild heals", a
   assert.ok((await accounts.row("Grace Hopper")).includes(money(expected["Grace Hopper"])));
   await accounts.says("1 dead letter");
   await accounts.says("checkpoint 10 of 10");
+  await accounts.says("at the end, without 1 event");
   const ada = () => accounts.row("Ada Lovelace");
   const without = money(expected["Ada Lovelace"] - 320000).replace("-", "−");
   assert.ok((await ada()).includes(without), `${await ada()} should hold ${without}`);
