@@ -136,6 +136,7 @@ test("a poisoned event is parked while the rest goes on, and a rebuild heals", a
   assert.ok((await accounts.row("Grace Hopper")).includes(money(expected["Grace Hopper"])));
   await accounts.says("1 dead letter");
   await accounts.says("checkpoint 10 of 10");
+  await accounts.says("at the end, without 1 event");
   const ada = () => accounts.row("Ada Lovelace");
   const without = money(expected["Ada Lovelace"] - 320000).replace("-", "−");
   assert.ok((await ada()).includes(without), `${await ada()} should hold ${without}`);
@@ -276,10 +277,11 @@ test("at 390 pixels nothing has to be scrolled sideways", async () => {
 
 test("100,000 events are worked through while the page stays quick", async () => {
   const big = await open();
+  big.setDefaultTimeout(60_000);
   await big.goto(`${url}#/projections`);
   const buffer = Buffer.from(customersLog(84_000));
   await on(big).importFile({ name: "big.ndjson", mimeType: "", buffer });
-  await big.getByText("checkpoint 100,798 of 100,802").waitFor({ timeout: 60_000 });
+  await big.getByText("checkpoint 100,798 of 100,802").waitFor();
   const card = big.getByRole("region", { name: "Customers", exact: true });
   await card.getByRole("button", { name: "Start over" }).click();
   await big.evaluate(() => {
@@ -291,14 +293,14 @@ test("100,000 events are worked through while the page stays quick", async () =>
   });
   await card.getByRole("button", { name: "Resume" }).click();
   await card.getByRole("button", { name: "Rebuild" }).click();
-  await card.getByText("84,001 rows").waitFor({ timeout: 60_000 });
-  await card.getByText("caught up: swap it in").waitFor({ timeout: 60_000 });
+  await card.getByText("84,001 rows").waitFor();
+  await card.getByText("caught up: swap it in").waitFor();
   await card.getByRole("button", { name: "Swap" }).click();
   await card.getByText("Swapped: the new generation answers").waitFor();
   const longest = await big.evaluate(() => window.longest);
   // A build for development, which is not optimised, gets some leave.
   assert.ok(
-    longest <= (process.env.REWOUND_DIST ? 300 : 100),
+    longest <= (process.env.REWOUND_DIST ? 500 : 100),
     `the page was held up for ${longest} ms`,
   );
   await big.close();

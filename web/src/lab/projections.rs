@@ -136,6 +136,13 @@ pub(crate) fn Projections(lab: Lab) -> impl IntoView {
                 works on the events of this page: pause it, step through it, break its deliveries, and see the rows come
                 out right."
             </p>
+            <p class="legend about">
+                <span>"● applied"</span>
+                <span>"○ still to come"</span>
+                <span>"◐ waits"</span>
+                <span>"✕ a dead letter"</span>
+                <span>"☠ broken on its way"</span>
+            </p>
             {reading}
             <div class="cards">{cards.collect_view()}</div>
         </div>

@@ -185,7 +185,7 @@ fn Events(followed: Followed) -> impl IntoView {
             view! {
                 <li class:future=is_ahead>
                     <span class="position">{event.version()}</span>
-                    <span class="what">
+                    <span class="happened">
                         <b>{event.name().to_owned()}</b>
                         " "
                         <span>{gist(event)}</span>

@@ -72,11 +72,14 @@ pub(super) fn title(view: &Projection) -> String {
 
 fn mark(face: &Face) -> AnyView {
     let (shape, class, said) = match face {
-        Face { head: 0, .. } => ("○", "", "empty"),
-        Face { is_paused: true, .. } => ("‖", "warn", "paused"),
-        Face { is_failing: true, .. } => ("✕", "bad", "an event fails"),
-        Face { lag: 0, .. } => ("✓", "good", "up to date"),
-        _ => ("▸", "", "catching up"),
+        Face { head: 0, .. } => ("○", "", "empty".to_owned()),
+        Face { is_paused: true, .. } => ("‖", "warn", "paused".to_owned()),
+        Face { is_failing: true, .. } => ("✕", "bad", "an event fails".to_owned()),
+        Face { lag: 0, letters, .. } if !letters.is_empty() => {
+            ("✕", "bad", format!("at the end, without {}", count(letters.len(), "event")))
+        }
+        Face { lag: 0, .. } => ("✓", "good", "up to date".to_owned()),
+        _ => ("▸", "", "catching up".to_owned()),
     };
     view! { <span class=format!("mark {class}") data-shape=shape>{said}</span> }.into_any()
 }
