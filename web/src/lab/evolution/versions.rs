@@ -160,6 +160,7 @@ pub(super) fn field(name: &str, became: &Became) -> AnyView {
     view! {
         <li class=class>
             <span class="sign" aria-hidden="true">{sign}</span>
+            " "
             <code>{name.to_owned()}</code>
             " "
             <span class="became">{said}</span>
