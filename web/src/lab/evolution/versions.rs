@@ -173,7 +173,7 @@ pub(super) fn field(name: &str, became: &Became) -> AnyView {
 fn step(before: &Version, version: &Version, newest: u32) -> AnyView {
     if version.number > newest {
         return view! {
-            <div class="step-between none"><span aria-hidden="true">"⇥"</span> <span>"no upcaster leads here"</span></div>
+            <div class="step-between none"><span class="arrow" aria-hidden="true"></span> <span>"no upcaster leads here"</span></div>
         }
         .into_any();
     }
@@ -183,7 +183,7 @@ fn step(before: &Version, version: &Version, newest: u32) -> AnyView {
         .map_or(0, |fields| fields.iter().filter(|(_, became)| *became != Became::Kept).count());
     view! {
         <div class="step-between">
-            <span aria-hidden="true">"→"</span>
+            <span class="arrow" aria-hidden="true"></span>
             <span>{format!("upcaster {} to {}", before.number, version.number)}</span>
             <span class="about">{count(touched, "field")} " touched"</span>
         </div>
