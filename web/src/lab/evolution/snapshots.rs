@@ -284,7 +284,7 @@ fn loaded(shelf: Shelf) -> AnyView {
     let bar = |label: &'static str, events: u64| {
         view! {
             <li>
-                <span class="what">{label}</span>
+                <span class="label">{label}</span>
                 <span class="length" style=format!("--part:calc({events}/{})", at.max(1)) aria-hidden="true"></span>
                 <b>{count(events as usize, "event")}</b>
             </li>

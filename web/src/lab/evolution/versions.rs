@@ -160,6 +160,7 @@ pub(super) fn field(name: &str, became: &Became) -> AnyView {
     view! {
         <li class=class>
             <span class="sign" aria-hidden="true">{sign}</span>
+            " "
             <code>{name.to_owned()}</code>
             " "
             <span class="became">{said}</span>
@@ -172,7 +173,7 @@ pub(super) fn field(name: &str, became: &Became) -> AnyView {
 fn step(before: &Version, version: &Version, newest: u32) -> AnyView {
     if version.number > newest {
         return view! {
-            <div class="step-between none"><span aria-hidden="true">"⇥"</span> <span>"no upcaster leads here"</span></div>
+            <div class="step-between none"><span class="arrow" aria-hidden="true"></span> <span>"no upcaster leads here"</span></div>
         }
         .into_any();
     }
@@ -182,7 +183,7 @@ fn step(before: &Version, version: &Version, newest: u32) -> AnyView {
         .map_or(0, |fields| fields.iter().filter(|(_, became)| *became != Became::Kept).count());
     view! {
         <div class="step-between">
-            <span aria-hidden="true">"→"</span>
+            <span class="arrow" aria-hidden="true"></span>
             <span>{format!("upcaster {} to {}", before.number, version.number)}</span>
             <span class="about">{count(touched, "field")} " touched"</span>
         </div>

@@ -16,13 +16,18 @@ use rewound_core::timeline::{
     Branch, Branching, Edit, Row, Timeline, edits_from_json, edits_to_json, placed,
 };
 use rewound_core::{domains, error::Issue};
-use std::rc::Rc;
+use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen_futures::spawn_local;
 
 /// The longest text of edits that goes into the address.
 const LINK: usize = 1_500;
 /// For how many milliseconds the branch may be decided before the browser may paint.
 const BUSY: f64 = 10.0;
+
+thread_local! {
+    /// The branch that was left last, for whoever comes back.
+    static LEFT: RefCell<Option<Route>> = const { RefCell::new(None) };
+}
 
 /// Everything that the screen knows. Copying it copies handles.
 #[derive(Clone, Copy)]
@@ -217,14 +222,11 @@ impl Desk {
         untrack(|| self.with(|_, branch| tag_of(branch, index)).flatten())
     }
 
-    /// The address of this branch.
+    /// The address of this branch, however long.
     fn address(self) -> Option<Route> {
         let (aggregate, id) = self.stream.get()?;
         let edits = edits_to_json(&self.edits.read()).to_string();
-        let mut route = Route::new("what-if", [&aggregate, &id]);
-        if edits.len() <= LINK {
-            route = route.with("edits", &edits);
-        }
+        let route = Route::new("what-if", [&aggregate, &id]).with("edits", &edits);
         let chosen = self.chosen.get();
         let rows = self.with(|_, branch| branch.rows.len()).unwrap_or(0);
         Some(if chosen < rows { route.with("row", &chosen.to_string()) } else { route })
@@ -282,20 +284,27 @@ pub(crate) fn WhatIf(lab: Lab) -> impl IntoView {
         // A stream that has grown since is looked at anew.
         found.map(|stream| (wanted, stream.version))
     });
-    Effect::new(move |_| {
+    Effect::new(move |before: Option<Route>| {
         let route = lab.route.get();
         if let Some(((aggregate, id), _)) = is_there.get()
             && route.screen == "what-if"
         {
-            desk.look(&aggregate, &id, &route);
+            // A link says which branch. Who comes back without one, or whose stream has grown, goes on where it was.
+            let is_link = route.setting("edits").is_some() && before.as_ref() != Some(&route);
+            let left = LEFT.with_borrow(Clone::clone).filter(|left| left.path == [&*aggregate, &*id]);
+            let place = left.filter(|_| !is_link);
+            desk.look(&aggregate, &id, place.as_ref().unwrap_or(&route));
         }
+        route
     });
     Effect::new(move |_| {
-        if let Some(address) = desk.address()
-            && Route::current().screen == "what-if"
-            && Route::current() != address
-        {
-            address.replace();
+        let Some(address) = desk.address() else { return };
+        LEFT.set(Some(address.clone()));
+        let mut short = address;
+        short.query.retain(|(name, value)| name != "edits" || value.len() <= LINK);
+        let current = Route::current();
+        if current.screen == "what-if" && current != short {
+            short.replace();
         }
     });
     let missing = move || {
