@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { on, permits, start } from "./browser.mjs";
+import { LAB, on, permits, start } from "./browser.mjs";
 
 const { complaints, open } = await start();
 
@@ -63,15 +63,6 @@ for (const colorScheme of ["light", "dark"]) {
   }
 }
 
-/** The lab's screens, by what they are called, each with what shows that it stands. */
-const LAB = {
-  Conflicts: "Step by step",
-  Projections: "Account balances",
-  "What if": "Event by event",
-  Evolution: "Snapshots",
-  Live: "Connect to an edge",
-};
-
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [1280, 390, 320]) {
     test(`no screen of the lab and no box breaks a rule, ${colorScheme}, ${width} wide`, async () => {
@@ -82,12 +73,12 @@ for (const colorScheme of ["light", "dark"]) {
         assert.deepEqual(await violations(page), [], `the box of ${key}`);
         await page.keyboard.press("Escape");
       }
-      for (const [name, heading] of Object.entries(LAB)) {
-        await page.getByRole("link", { name, exact: true }).click();
+      for (const { title, heading } of LAB) {
+        await page.getByRole("link", { name: title, exact: true }).click();
         await page.getByRole("heading", { name: heading }).first().waitFor();
-        assert.deepEqual(await violations(page), [], name);
+        assert.deepEqual(await violations(page), [], title);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-        assert.ok(wide <= width, `${name} is ${wide} wide`);
+        assert.ok(wide <= width, `${title} is ${wide} wide`);
       }
       await page.context().close();
     });

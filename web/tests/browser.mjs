@@ -11,6 +11,15 @@ import { chromium } from "playwright-core";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 
+/** The lab's screens: in the address, as they are called, and a heading that shows that they stand. */
+export const LAB = [
+  { name: "conflicts", title: "Conflicts", heading: "Step by step" },
+  { name: "projections", title: "Projections", heading: "Account balances" },
+  { name: "what-if", title: "What if", heading: "Event by event" },
+  { name: "evolution", title: "Evolution", heading: "Snapshots" },
+  { name: "live", title: "Live", heading: "Connect to an edge" },
+];
+
 const types = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript",
