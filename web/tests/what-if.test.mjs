@@ -350,6 +350,10 @@ test(
       .first()
       .waitFor();
     const rust = await exported();
+    await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.getByRole("button", { name: "Copy" }).click();
+    await page.getByText("Copied.").waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), rust);
     const ran = runRust(rust);
     const tests = [...rust.matchAll(/^#\[test\]$/gm)].length;
     assert.equal(tests, 10, "nine events behind the drop, and the state");

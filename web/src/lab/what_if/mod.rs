@@ -1,5 +1,6 @@
 //! What if: a history beside the same history with something dropped, edited, inserted or moved.
 
+mod actions;
 mod editor;
 mod export;
 mod head;
