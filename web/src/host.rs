@@ -48,17 +48,7 @@ pub async fn pause(milliseconds: i32) {
 
 /// Puts a text on the clipboard; says whether the browser let it.
 pub async fn copy(text: &str) -> bool {
-    let navigator = js_sys::Reflect::get(&leptos::prelude::window(), &"navigator".into());
-    let clipboard = navigator.and_then(|navigator| js_sys::Reflect::get(&navigator, &"clipboard".into()));
-    let Ok(clipboard) = clipboard else { return false };
-    // A page that was not served securely has no clipboard.
-    let Ok(write) = js_sys::Reflect::get(&clipboard, &"writeText".into()) else { return false };
-    let Some(written) =
-        write.dyn_ref::<Function>().and_then(|write| write.call1(&clipboard, &text.into()).ok())
-    else {
-        return false;
-    };
-    JsFuture::from(Promise::resolve(&written)).await.is_ok()
+    crate::link::copy(text).await.is_ok()
 }
 
 /// The address of a text that a link downloads.

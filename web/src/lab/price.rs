@@ -3,7 +3,7 @@
 use crate::{
     erased::{click, part},
     format::grouped,
-    json, link,
+    json,
 };
 use leptos::prelude::*;
 use rewound_core::{
@@ -133,7 +133,7 @@ fn call(call: Call) -> impl IntoView {
     let copy = click(move || {
         let body = call.body.clone();
         spawn_local(async move {
-            let done = link::copy(&body).await.is_ok();
+            let done = host::copy(&body).await;
             // By now the form may show another one.
             let _ = copied.try_set(if done { "Copied." } else { "The browser does not let the page copy." });
         });

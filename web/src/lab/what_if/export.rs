@@ -42,7 +42,12 @@ pub(super) fn export(desk: Desk) -> impl IntoView {
         let Some((_, tests)) = whole.get_untracked() else { return };
         spawn_local(async move {
             let done = host::copy(&tests).await;
-            copied.set(if done { "Copied." } else { "The browser does not let it: select the text." });
+            // By now another screen may be shown.
+            let _ = copied.try_set(if done {
+                "Copied."
+            } else {
+                "The browser does not let it: select the text."
+            });
         });
     });
     let choice = |rust: bool, name: &'static str| {

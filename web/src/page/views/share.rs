@@ -7,7 +7,6 @@ use crate::{
     host,
 };
 use leptos::{html, prelude::*};
-use rewound_web::link;
 use wasm_bindgen_futures::spawn_local;
 
 #[component]
@@ -86,19 +85,14 @@ fn Link(link: String, say: impl Fn(String) + Copy + Send + 'static) -> impl Into
         click(move || {
             let link = link.clone();
             spawn_local(async move {
-                match link::copy(&link).await {
-                    Ok(_) => say("The link is on the clipboard.".to_owned()),
-                    Err(error) => {
-                        // It stands there to be copied by hand.
-                        if let Some(field) = field.try_get_untracked().flatten() {
-                            field.select();
-                        }
-                        say(format!(
-                            "The browser does not let the page copy ({}): the link is selected.",
-                            host::said(&error)
-                        ));
-                    }
+                if host::copy(&link).await {
+                    return say("The link is on the clipboard.".to_owned());
                 }
+                // It stands there to be copied by hand.
+                if let Some(field) = field.try_get_untracked().flatten() {
+                    field.select();
+                }
+                say("The browser does not let the page copy: the link is selected.".to_owned());
             });
         })
     };
