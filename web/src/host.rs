@@ -2,7 +2,7 @@
 
 use js_sys::{Function, JsString, Promise};
 use rewound_core::time::{Millis, Ulid};
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
 /// The browser's clock, in milliseconds since the epoch.
