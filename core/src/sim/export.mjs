@@ -9,6 +9,7 @@ import {
   KeyReusedError,
   NotFoundError,
   RejectedError,
+  RewoundError,
   StoreError,
 } from "rewound";
 
@@ -212,6 +213,7 @@ function send(writer, index) {
           end(error.attempts === undefined ? "wrong-version" : "contention");
         else if (error instanceof KeyReusedError) end("key-reused");
         else if (error instanceof StoreError && error.uncertain) end("uncertain");
+        else if (error instanceof RewoundError) end("failed");
         else failed(error);
       }
     }
