@@ -9,6 +9,7 @@ import {
   KeyReusedError,
   NotFoundError,
   RejectedError,
+  RewoundError,
   StoreError,
 } from "rewound";
 
@@ -24,7 +25,8 @@ for (const event of race.events) tables.events.set(event.eventId.S, event);
 const keys = { rows: "aggregateId", events: "eventId", helpers: "pk" };
 
 function holds({ ConditionExpression: condition, ExpressionAttributeValues: values }, old) {
-  if (condition === undefined || !old) return true;
+  if (condition === undefined) return true;
+  if (!old) return !condition.startsWith("attribute_exists");
   if (condition.includes(" OR ")) return Number(old.expiresAt?.N) < Number(values[":v0"].N);
   return condition.startsWith("attribute_exists") && old.version.N === values[":prevVersion"].N;
 }
@@ -63,10 +65,18 @@ function commit(items) {
       },
     ];
   }
+  // The same bytes once more: an id is there once.
+  if (!race.locking && writes.some(({ table, old }) => table === "events" && old)) return [200, {}];
   let version = tables.events.size;
+  const number = () => ({ N: `${version}` });
   for (const { table, write, key, old } of writes) {
     const item = table === "rows" ? update(old, write) : { ...write.Item };
-    if (!race.locking && table === "events") item.aggregateVersion = { N: `${(version += 1)}` };
+    if (!race.locking && table === "events") {
+      version += 1;
+      item.aggregateVersion = number();
+    }
+    // Every command here records one event.
+    if (!race.locking && table === "helpers") [item.first, item.last] = [number(), number()];
     tables[table].set(key, item);
   }
   if (!race.locking) tables.rows.get(race.id).version = { N: `${version}` };
@@ -165,12 +175,15 @@ function send(writer, index) {
           if (loss === "answer") throw new TypeError("the answer was lost");
           // Who sent the command hears nothing, and sends it again.
           if (!idempotencyKey) words.push("uncertain");
+          [conflicts, isFresh] = [0, false];
           execute();
           return new Promise(() => {});
         }
         const reasons = found[1].CancellationReasons ?? [];
         const isConflict = reasons[0]?.Code !== "None" && reasons.at(-1)?.Code === "None";
-        if (isCommit && isConflict && isFresh && !isLost) conflicts += 1;
+        // What meets its own commit, whose answer was lost, lost to nobody.
+        const isOwn = isLost && loss === "answer";
+        if (isCommit && isConflict && isFresh && !isOwn) conflicts += 1;
         if (
           retries !== undefined &&
           conflicts > retries + (expectedVersion === undefined ? 0 : 1)
@@ -200,6 +213,7 @@ function send(writer, index) {
           end(error.attempts === undefined ? "wrong-version" : "contention");
         else if (error instanceof KeyReusedError) end("key-reused");
         else if (error instanceof StoreError && error.uncertain) end("uncertain");
+        else if (error instanceof RewoundError) end("failed");
         else failed(error);
       }
     }

@@ -183,9 +183,11 @@ pub(super) fn end(ended: &Ended) -> (Mark, String, String) {
             };
             (GOOD, ended.word(), told)
         }
-        Err(error @ Error::Contention { attempts, .. }) => {
-            (WARN, "gave up".to_owned(), format!("{error}. {attempts} commits were tried"))
-        }
+        Err(error @ Error::Contention { attempts, .. }) => (
+            WARN,
+            "gave up".to_owned(),
+            format!("{error} ({} tried)", crate::format::count(*attempts as usize, "commit")),
+        ),
         Err(Error::Store { uncertain: true, .. }) => {
             (WARN, "uncertain".to_owned(), "No answer came: it may have taken effect".to_owned())
         }
