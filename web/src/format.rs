@@ -152,3 +152,27 @@ pub fn gist_of(aggregate: &str, payload: &Object) -> String {
     });
     parts.take(FIELDS).collect::<Vec<_>>().join(" · ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+    // For all tests of what the two programs share.
+    wasm_bindgen_test_configure!(run_in_browser);
+
+    #[wasm_bindgen_test]
+    fn a_span_is_told_by_its_two_greatest_units() {
+        let table = [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (4_250, "4.2 s"),
+            (60_000, "1 min 0 s"),
+            (3_600_000 + 61_000, "1 h 1 min"),
+            (1_500 * 86_400_000 + 7_200_000, "1,500 d 2 h"),
+        ];
+        for (time, said) in table {
+            assert_eq!(span(time), said);
+        }
+    }
+}
