@@ -1,11 +1,12 @@
 //! The race in its order, as a test to be run elsewhere.
 
 use super::Race;
-use crate::erased::{click, part, text, word};
-use js_sys::encode_uri_component;
+use crate::{
+    erased::{click, part, text, word},
+    host,
+};
 use leptos::{prelude::*, task::spawn_local};
 use rewound_core::sim::{javascript_test, rust_test};
-use wasm_bindgen_futures::JsFuture;
 
 /// A language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,19 +70,14 @@ pub(super) fn Export(race: Race) -> impl IntoView {
     let copy = move || {
         let Some(source) = source.get_untracked() else { return };
         spawn_local(async move {
-            let clipboard = window().navigator().clipboard();
-            let done = JsFuture::from(clipboard.write_text(&source)).await;
-            let said =
-                if done.is_ok() { "Copied." } else { "The browser keeps its clipboard: select the text." };
+            let done = host::copy(&source).await;
+            let said = if done { "Copied." } else { "The browser keeps its clipboard: select the text." };
             copied.try_set(said);
         });
     };
     let shown = move || {
         let language = language.get()?;
-        let link = text(move || {
-            let source: String = encode_uri_component(&source.get().unwrap_or_default()).into();
-            format!("data:text/plain;charset=utf-8,{source}")
-        });
+        let link = text(move || host::as_address(&source.get().unwrap_or_default()));
         Some(view! {
             <p class="about">{language.about()}</p>
             <div class="bar">

@@ -25,8 +25,6 @@ use wasm_bindgen_futures::spawn_local;
 
 /// What the select names the worked example.
 const EXAMPLE_NAME: &str = "example";
-/// For how many milliseconds work may go on before the browser may paint.
-const BUSY: f64 = 10.0;
 
 /// Everything that the parts of the screen share. Copying it copies handles.
 #[derive(Clone, Copy)]
@@ -69,10 +67,7 @@ impl Past {
         let mut since = host::stopwatch();
         for stream in log.streams() {
             stream.events().for_each(|event| census.add(event));
-            if host::stopwatch() - since > BUSY {
-                host::pause(0).await;
-                since = host::stopwatch();
-            }
+            since = host::breathe(since).await;
         }
         // Another reading may have begun, or the screen may be gone.
         if is_current() {

@@ -1,6 +1,6 @@
 //! Whether a log can be imported: fine, risky or impossible, and why.
 
-use super::{BUSY, Past};
+use super::Past;
 use crate::{
     erased::{click, flag, part, text, value},
     format::{count, grouped},
@@ -79,13 +79,13 @@ impl Desk {
         let mut since = host::stopwatch();
         for piece in bytes.chunks(16 << 10) {
             import.push(piece);
-            if host::stopwatch() - since > BUSY {
-                host::pause(0).await;
-                since = host::stopwatch();
-                if !self.is_current(turn) {
-                    return;
-                }
+            since = host::breathe(since).await;
+            if !self.is_current(turn) {
+                return;
             }
+        }
+        while import.settle(250) {
+            since = host::breathe(since).await;
         }
         let log = import.finish();
         self.judge(turn, source, &log, log.problems()).await;
@@ -100,14 +100,14 @@ impl Desk {
         let mut judging = Judging::new(domains::for_log);
         let mut since = host::stopwatch();
         while judging.step(log, 512, &back) {
-            if host::stopwatch() - since > BUSY {
-                if !self.is_current(turn) {
-                    return;
-                }
-                self.busy.set(Some((source.clone(), judging.events())));
-                host::pause(0).await;
-                since = host::stopwatch();
+            let now = host::breathe(since).await;
+            if !self.is_current(turn) {
+                return;
             }
+            if now != since {
+                self.busy.set(Some((source.clone(), judging.events())));
+            }
+            since = now;
         }
         if self.is_current(turn) {
             self.busy.set(None);

@@ -105,7 +105,6 @@ pub(super) async fn catch_up(lab: Lab, tell: impl Fn(usize)) {
 }
 
 async fn read_all(lab: Lab, tell: impl Fn(usize)) -> Vec<Card> {
-    const BUSY: f64 = 10.0;
     let log = lab.history(&tell).await;
     let mut logs: BTreeMap<&'static str, BTreeMap<_, Event>> = BTreeMap::new();
     let mut since = host::stopwatch();
@@ -117,10 +116,7 @@ async fn read_all(lab: Lab, tell: impl Fn(usize)) -> Vec<Card> {
         for event in stream.events() {
             log.insert((event.id(), event.version()), event.clone());
         }
-        if host::stopwatch() - since > BUSY {
-            host::pause(0).await;
-            since = host::stopwatch();
-        }
+        since = host::breathe(since).await;
     }
     let card = |view: &Projection| {
         let log = logs.remove(view.aggregate).unwrap_or_default();
