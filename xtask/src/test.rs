@@ -131,6 +131,7 @@ fn rust_formatting(run: &mut Run) -> Result<()> {
 fn other_formatting(_: &mut Run) -> Result<()> {
     let globs = [
         "index.html",
+        "core/**/*.mjs",
         "web/**/*.{css,html,js,mjs,ts}",
         "pkg/**/*.{mjs,ts}",
         "worker/**/*.mjs",
