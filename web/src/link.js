@@ -24,3 +24,8 @@ export async function price(element, order) {
 export async function items(lines) {
   return (await load()).items(lines);
 }
+
+/** Tells the lab that the address has changed without a step. */
+export function moved() {
+  dispatchEvent(new Event("moved"));
+}

@@ -52,6 +52,9 @@ extern "C" {
     #[wasm_bindgen(catch)]
     pub async fn price(element: &web_sys::HtmlElement, order: &str) -> Result<JsValue, JsValue>;
 
+    /// Tells the lab that the address has changed without a step.
+    pub fn moved();
+
     /// NDJSON as the lines of an export from DynamoDB, by the lab's word.
     ///
     /// # Errors

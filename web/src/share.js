@@ -13,6 +13,7 @@ export async function pack(text, most) {
 
 /** The text that was packed. Throws where it is none, or one of more than `most` bytes. */
 export async function unpack(letters, most) {
+  if (!/^[\w-]+$/.test(letters)) throw new Error("it has letters that no such link has");
   const bytes = atob(letters.replaceAll("-", "+").replaceAll("_", "/"));
   const body = new Blob([Uint8Array.from(bytes, (letter) => letter.charCodeAt(0))]);
   const reader = body.stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();

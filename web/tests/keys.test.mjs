@@ -29,6 +29,10 @@ test("single keys do what the list of keys says", async () => {
   await press("e");
   await press("c");
   await page.getByRole("heading", { name: "Send a command" }).waitFor();
+  await page.getByLabel("Amount").fill("5");
+  await page.getByRole("radio", { name: "Deposit", exact: true }).focus();
+  await press("c");
+  assert.equal(await page.getByLabel("Amount").inputValue(), "5", "what was typed stays");
   await page.getByRole("button", { name: "Close the form" }).click();
   await press("d");
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
@@ -128,6 +132,18 @@ test("the palette finds streams, versions, screens and actions with the keyboard
   await page.keyboard.press("Enter");
   await page.keyboard.press("Escape");
 
+  // A version leads where it can be seen, and a box is closed by a press beside it alone.
+  await page.keyboard.press("3");
+  await find("2");
+  await page.keyboard.press("Enter");
+  await isAt(2, 2);
+  await page.keyboard.press("s");
+  const box = await page.getByRole("dialog").boundingBox();
+  await page.mouse.click(box.x + 5, box.y + 5);
+  await page.getByLabel("Link to this scene").waitFor();
+  await page.mouse.click(box.x - 20, box.y + 5);
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+
   // From a screen of the lab a stream opens where it can be seen.
   await find("projections");
   await page.keyboard.press("Enter");
@@ -154,7 +170,7 @@ test("a command says what it costs on DynamoDB, with the very bytes, and what th
     .locator("tbody tr")
     .evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.innerText)));
   assert.deepEqual(table, [
-    ["State in mind", "1", "0", "5", "$3.125"],
+    ["State remembered", "1", "0", "5", "$3.125"],
     ["State read first", "2", "1", "5", "$3.250"],
     ["The peer library", "2", "0.5", "5", "$3.188"],
   ]);

@@ -106,10 +106,22 @@ test("a link holds the whole scene, and what its visitor has stays as it is", as
   assert.deepEqual(await at.state(), there);
   await visitor.getByText("imported, read-only").waitFor();
   await visitor.waitForURL((now) => now.hash === ada(9));
-  // The demo that the visitor has, and the five streams of the scene.
-  assert.equal(await at.rows("streams").count(), 10);
+  // The demo that the visitor has, and the one stream of the scene that differs from it.
+  assert.equal(await at.rows("streams").count(), 6);
   await at.rows("streams").first().click();
   await at.isAt(8, 8);
+
+  // Opened again, the same link brings nothing new; the lab and files have the longer history.
+  await follow(visitor, new URL(scene).hash);
+  await at.isAt(9, 10);
+  assert.equal(await at.rows("streams").count(), 6);
+  await visitor.getByRole("link", { name: "What if" }).click();
+  await visitor.getByText("Ada Lovelace (10 events)").first().waitFor({ state: "attached" });
+  await share(visitor);
+  await visitor.getByText(/^20 events in 5 streams\./).waitFor();
+  const lines = (await saved(visitor, "Save NDJSON")).bytes.toString().trimEnd().split("\n");
+  assert.equal(lines.length, 20);
+  assert.ok(lines.some((line) => line.includes('"amount":12345')));
   await visitor.context().close();
 });
 
@@ -136,6 +148,36 @@ async function visitUnshown(address) {
   await page.goto(address);
   return page;
 }
+
+test("an address that is none leaves one where one is, and a tab leads back to how it was left", async () => {
+  const page = await open();
+  await follow(page, "#/conflicts?example=lost-update");
+  await page.getByRole("heading", { name: "Step by step" }).waitFor();
+  const left = address(page);
+  assert.match(await page.title(), /^Conflicts · Rewound/);
+  for (const none of ["#", "#/unknown", "#/scene/abc"]) {
+    await follow(page, none);
+    await page.waitForTimeout(100);
+    assert.ok(await page.getByRole("heading", { name: "Step by step" }).isVisible(), none);
+  }
+  await on(page).trouble().getByText("cannot be read").waitFor();
+  await follow(page, left);
+  await page.getByRole("link", { name: "Conflicts" }).click();
+  assert.equal(address(page), left);
+  await page.getByRole("link", { name: "Streams" }).click();
+  await on(page).isAt(8, 8);
+  await page.waitForURL((now) => now.hash === ada(8));
+  await page.getByRole("link", { name: "Conflicts" }).click();
+  assert.equal(address(page), left);
+  await page.getByRole("link", { name: "Streams" }).click();
+
+  // What is nowhere is told at once, and the address goes on to say where one is.
+  await follow(page, "#/streams/BankAccount/NOPE/3");
+  await on(page).trouble().getByText("Bank account NOPE").waitFor();
+  await on(page).scrubber().press("Home");
+  await page.waitForURL((now) => now.hash === ada(0));
+  await page.context().close();
+});
 
 test("a scene that is too long for a link is a file, which another browser imports", async () => {
   const page = await open();

@@ -21,7 +21,7 @@ pub(crate) struct Lab {
     page: StoredValue<link::Page, LocalStorage>,
     /// How often the streams were looked at.
     looks: StoredValue<u32>,
-    /// The screen that the address names; empty where it is none of the lab's.
+    /// The screen that the address names, or named last.
     pub(crate) screen: Memo<&'static str>,
     /// The address.
     pub(crate) route: RwSignal<Route>,
@@ -54,14 +54,19 @@ impl Lab {
     pub(crate) fn new(page: link::Page) -> Self {
         let route = RwSignal::new(Route::current());
         let moved = window_event_listener(ev::hashchange, move |_| route.set(Route::current()));
-        on_cleanup(move || moved.remove());
+        let told = window_event_listener_untyped("moved", move |_| route.set(Route::current()));
+        on_cleanup(move || {
+            moved.remove();
+            told.remove();
+        });
         let lab = Self {
             page: StoredValue::new_local(page),
             looks: StoredValue::new(0),
-            screen: Memo::new(move |_| {
+            // An address that names none leaves one where one is, as the page does.
+            screen: Memo::new(move |before| {
                 let named = route.read();
                 let screen = SCREENS.iter().find(|screen| screen.name == named.screen);
-                screen.map_or("", |screen| screen.name)
+                screen.map_or(before.copied().unwrap_or_default(), |screen| screen.name)
             }),
             route,
             streams: RwSignal::default(),

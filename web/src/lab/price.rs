@@ -81,7 +81,7 @@ fn priced(order: &str) -> Result<Quote> {
 
 fn shown_quote(quote: Quote) -> AnyView {
     let Quote { calls, cold, warm, peer } = quote;
-    let rows = [("State in mind", warm), ("State read first", cold), ("The peer library", peer)];
+    let rows = [("State remembered", warm), ("State read first", cold), ("The peer library", peer)];
     let rows = rows.map(|(name, cost)| row(name, cost)).collect_view();
     view! {
         <div class="wide-table">
@@ -92,7 +92,7 @@ fn shown_quote(quote: Quote) -> AnyView {
                         <th scope="col" class="amount">"Requests"</th>
                         <th scope="col" class="amount"><abbr title="Read capacity units">"RCU"</abbr></th>
                         <th scope="col" class="amount"><abbr title="Write capacity units">"WCU"</abbr></th>
-                        <th scope="col" class="amount">"A million"</th>
+                        <th scope="col" class="amount">"A million cost"</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>

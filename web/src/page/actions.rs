@@ -44,13 +44,13 @@ pub(crate) static ACTIONS: [Action; 17] = [
     home("0", "Before the first event", |app| app.seek(0)),
     home("e", "To the last event", |app| app.seek(u64::MAX)),
     home("/", "Filter the streams", |_| focus_on(".filter")),
-    home("c", "Send a command", App::open_or_close_form),
-    anywhere("1", SCREENS[0].title, |_| Route::new(SCREENS[0].name, []).go()),
-    anywhere("2", SCREENS[1].title, |_| Route::new(SCREENS[1].name, []).go()),
-    anywhere("3", SCREENS[2].title, |_| Route::new(SCREENS[2].name, []).go()),
-    anywhere("4", SCREENS[3].title, |_| Route::new(SCREENS[3].name, []).go()),
-    anywhere("5", SCREENS[4].title, |_| Route::new(SCREENS[4].name, []).go()),
-    anywhere("6", SCREENS[5].title, |_| Route::new(SCREENS[5].name, []).go()),
+    home("c", "Send a command", open_form),
+    anywhere("1", SCREENS[0].title, |app| visit(app, 0)),
+    anywhere("2", SCREENS[1].title, |app| visit(app, 1)),
+    anywhere("3", SCREENS[2].title, |app| visit(app, 2)),
+    anywhere("4", SCREENS[3].title, |app| visit(app, 3)),
+    anywhere("5", SCREENS[4].title, |app| visit(app, 4)),
+    anywhere("6", SCREENS[5].title, |app| visit(app, 5)),
     anywhere("i", "Import events", |_| pick()),
     anywhere("s", "Share or export", |app| app.dialog.set(Some(Dialog::Share))),
     anywhere("d", "Light or dark", |app| {
@@ -68,7 +68,9 @@ impl Action {
 
 /// Does what a key that was pressed anywhere on the page means.
 pub(crate) fn pressed(app: App, event: &KeyboardEvent) {
-    if event.default_prevented() || event.is_composing() || app.dialog.get_untracked().is_some() {
+    // Asked of the browser, which closes a box at once and tells of it later.
+    let is_over = matches!(document().query_selector("dialog[open]"), Ok(Some(_)));
+    if event.default_prevented() || event.is_composing() || is_over {
         return;
     }
     let key = event.key();
@@ -102,4 +104,19 @@ fn pick() {
     if let Some(picker) = picker.and_then(|picker| picker.dyn_into::<web_sys::HtmlElement>().ok()) {
         picker.click();
     }
+}
+
+/// Goes to a screen, as it was left.
+fn visit(app: App, screen: usize) {
+    if let Some(screen) = SCREENS.get(screen).filter(|screen| screen.name != app.screen.get_untracked()) {
+        Route::parse(&untrack(|| app.way_to(screen))).go();
+    }
+}
+
+/// Opens the form for a command, or goes on in it: what was typed there stays.
+fn open_form(app: App) {
+    if app.commanding.get_untracked() {
+        return focus_on("#target");
+    }
+    app.open_or_close_form();
 }

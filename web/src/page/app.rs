@@ -30,7 +30,7 @@ use rewound_core::{
 };
 use rewound_web::route::{Route, SCREENS};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 use wasm_bindgen_futures::spawn_local;
 
 /// The one state of the page. Copying it copies handles.
@@ -84,6 +84,12 @@ pub(crate) struct App {
     wanted: RwSignal<Option<Wanted>>,
     /// What is said of an address that names nothing here.
     pub(crate) missing: RwSignal<Option<String>>,
+    /// Whether every file that was kept has been read.
+    is_read: StoredValue<bool>,
+    /// The address at which each screen was left.
+    left_at: RwSignal<HashMap<&'static str, String>>,
+    /// What others are given of the streams: see `distinct`.
+    distinct: StoredValue<Arc<Vec<Arc<Summary>>>>,
     /// What lies over the page.
     pub(crate) dialog: RwSignal<Option<Dialog>>,
     /// Whether single keys do anything.
@@ -155,6 +161,9 @@ impl App {
             screen: RwSignal::new(SCREENS[0].name),
             wanted: RwSignal::new(None),
             missing: RwSignal::new(None),
+            is_read: StoredValue::new(false),
+            left_at: RwSignal::default(),
+            distinct: StoredValue::default(),
             dialog: RwSignal::new(None),
             keys: RwSignal::new(text("keys").is_none_or(|keys| keys == "true")),
         };
@@ -181,6 +190,7 @@ impl App {
                 app.resume();
             }
             app.give_up_wanted();
+            app.is_read.set_value(true);
         });
         app
     }
@@ -234,7 +244,12 @@ impl App {
             return self.commanding.update(|open| *open = !*open);
         }
         self.commanding.set(true);
-        Route::new(home, []).go();
+        self.go_home();
+    }
+
+    /// Goes to the streams.
+    pub(crate) fn go_home(self) {
+        Route::new(SCREENS[0].name, []).go();
     }
 
     /// Looks at the event of a version of the open stream.

@@ -8,9 +8,9 @@ use crate::{
 use js_sys::{Array, Function, Object, Reflect, Uint8Array};
 use leptos::{leptos_dom::helpers::TimeoutHandle, prelude::*};
 use rewound_core::{event::Event, import::LineProblem};
-use rewound_web::route::{Route, SCREENS};
+use rewound_web::route::{Route, SCREENS, Screen};
 use serde_json::json;
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use web_sys::{File, FilePropertyBag};
 
@@ -30,7 +30,15 @@ pub(super) struct Wanted {
 impl App {
     /// Follows the address, and keeps it true. Where it names a place, that is where the visit begins.
     pub(super) fn follow_address(self) {
-        let moved = window_event_listener(leptos::ev::hashchange, move |_| self.go(&Route::current(), false));
+        let moved = window_event_listener(leptos::ev::hashchange, move |event| {
+            // Each screen is found again as it was left.
+            let old = event.old_url().split_once('#').map(|(_, old)| old.to_owned()).unwrap_or_default();
+            let place = Route::parse(&old);
+            if let Some(screen) = SCREENS.iter().find(|screen| screen.name == place.screen) {
+                self.left_at.update(|left| drop(left.insert(screen.name, format!("#{old}"))));
+            }
+            self.go(&Route::current(), false);
+        });
         on_cleanup(move || moved.remove());
         // Scrubbing would write it more often than a browser lets it.
         const REST: Duration = Duration::from_millis(300);
@@ -69,8 +77,21 @@ impl App {
         {
             let version = rest.first().and_then(|version| version.parse().ok());
             self.wanted.set(Some(Wanted { aggregate: aggregate.clone(), id: id.clone(), version, imported }));
-            self.open_wanted();
+            // Once every file was read, nothing more will come.
+            if !self.open_wanted() && self.is_read.get_value() {
+                self.give_up_wanted();
+            }
+        } else if screen == &SCREENS[0]
+            && let Some(here) = untrack(|| self.here())
+        {
+            here.replace();
         }
+    }
+
+    /// The address of a screen, as it was left.
+    pub(crate) fn way_to(self, screen: &'static Screen) -> String {
+        let left = self.left_at.read();
+        left.get(screen.name).cloned().unwrap_or_else(|| Route::new(screen.name, []).fragment())
     }
 
     /// Opens the stream that the address named, if it is there by now.
@@ -142,8 +163,42 @@ impl App {
         page.into()
     }
 
+    /// The streams that others are given, each id once: of those with the same one that of the open stream's source, then
+    /// the longest, then the first. Reckoned anew for the first part.
+    fn distinct(self, part: usize) -> Arc<Vec<Arc<Summary>>> {
+        if part == 0 {
+            let streams = self.streams.get_untracked();
+            let open = self.selected.get_untracked().map(|key| key.source);
+            let rank = |stream: &Summary| (Some(stream.key.source) == open, stream.version);
+            let mut best: HashMap<&str, usize> = HashMap::new();
+            for (index, stream) in streams.iter().enumerate() {
+                let known = best.entry(&stream.key.id).or_insert(index);
+                if streams.get(*known).is_some_and(|known| rank(stream) > rank(known)) {
+                    *known = index;
+                }
+            }
+            let is_best =
+                |(index, stream): &(usize, &Arc<Summary>)| best.get(stream.key.id.as_str()) == Some(index);
+            let distinct =
+                streams.iter().enumerate().filter(is_best).map(|(_, stream)| stream.clone()).collect();
+            self.distinct.set_value(Arc::new(distinct));
+        }
+        self.distinct.get_value()
+    }
+
+    /// How many events and streams a file with everything holds.
+    pub(crate) fn whole(self) -> (usize, usize) {
+        let streams = self.distinct(0);
+        let count = |key: &StreamKey| {
+            let mut events = 0;
+            self.workspace.with_value(|workspace| workspace.each_event(key, &mut |_: &Event| events += 1));
+            events
+        };
+        (streams.iter().map(|stream| count(&stream.key)).sum(), streams.len())
+    }
+
     fn streams_as_json(self, part: usize) -> String {
-        let streams = self.streams.read_untracked();
+        let streams = self.distinct(part);
         let part = streams.iter().skip(part.saturating_mul(PART)).take(PART);
         let streams = part.map(|stream| {
             json!({
@@ -164,7 +219,7 @@ impl App {
 
     /// The events of a stream, NDJSON.
     pub(crate) fn lines_of(self, aggregate: &str, id: &str) -> String {
-        let streams = self.streams.read_untracked();
+        let streams = self.distinct(0);
         let found = streams.iter().find(|stream| stream.key.aggregate == aggregate && stream.key.id == id);
         let mut lines = String::new();
         if let Some(stream) = found {
@@ -182,20 +237,12 @@ impl App {
         });
     }
 
-    /// The n-th part of all events. An id that is in a file and here as well is taken once.
+    /// The n-th part of all events.
     pub(super) fn part(self, number: usize) -> Option<String> {
-        let streams = self.streams.read_untracked();
-        let start = number.checked_mul(PART)?;
-        let part = streams.get(start..)?;
-        if part.is_empty() {
-            return None;
-        }
-        let mut seen: HashSet<&str> = HashSet::new();
-        if streams.iter().any(|stream| stream.key.source != streams[0].key.source) {
-            seen.extend(streams.iter().take(start).map(|stream| stream.key.id.as_str()));
-        }
+        let streams = self.distinct(number);
+        let part = streams.get(number.checked_mul(PART)?..).filter(|part| !part.is_empty())?;
         let mut lines = String::new();
-        for stream in part.iter().take(PART).filter(|stream| seen.insert(&stream.key.id)) {
+        for stream in part.iter().take(PART) {
             self.write_lines(&stream.key, &mut lines);
         }
         Some(lines)

@@ -3,7 +3,7 @@
 use super::App;
 use crate::{
     demo, host,
-    workspace::{Source, StreamKey},
+    workspace::{Source, StreamKey, Summary},
 };
 use js_sys::{Array, Uint8Array};
 use leptos::prelude::*;
@@ -13,6 +13,7 @@ use rewound_web::{
     route::{Route, SCREENS},
 };
 use serde_json::{Value, json};
+use std::sync::Arc;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 
@@ -84,8 +85,9 @@ impl App {
     pub(super) fn open_scene(self, packed: String) {
         spawn_local(async move {
             if let Err(error) = self.unpack_scene(&packed).await {
+                let error = error.trim_end_matches('.');
                 self.missing.set(Some(format!(
-                    "The link holds a scene that cannot be read: {error}. It may have been cut off on its way: ask for it again, or for the file."
+                    "The link holds a scene that cannot be read ({error}). It may have been cut off on its way: ask for it again, or for the file."
                 )));
             }
         });
@@ -97,18 +99,8 @@ impl App {
             serde_json::from_str(&text.as_string().unwrap_or_default()).map_err(|error| error.to_string())?;
         let text = |name: &str| scene.get(name).and_then(Value::as_str).ok_or(format!("it has no `{name}`"));
         let (place, events) = (Route::parse(text("at")?), text("events")?);
-        if !events.is_empty() {
-            let mut demo = MemoryStore::new();
-            demo::tell(&mut demo);
-            // A stream that begins otherwise comes whole.
-            let log = EventLog::from_bytes(events.as_bytes());
-            let begins = |id: &str| {
-                log.stream(id).is_some_and(|stream| stream.events().any(|event| event.version() == 1))
-            };
-            let demo =
-                demo.streams().filter(|(_, id, _)| !begins(id)).flat_map(|(.., stored)| &stored.events);
-            let mut lines: String = demo.map(|event| format!("{}\n", event.as_json())).collect();
-            lines.push_str(events);
+        let lines = self.news_of(events);
+        if !lines.is_empty() {
             self.import_text("Shared scene.ndjson", &lines);
             host::pause(0).await;
             self.idle().await;
@@ -116,7 +108,38 @@ impl App {
         // Opened again, the address must not bring the same events once more.
         place.replace();
         self.go(&place, true);
+        link::moved();
         Ok(())
+    }
+
+    /// The streams of a scene, NDJSON, that are not here already: what was sent, with the demo where that is its beginning.
+    fn news_of(self, events: &str) -> String {
+        let mut demo = MemoryStore::new();
+        demo::tell(&mut demo);
+        // A stream that begins otherwise comes whole.
+        let sent = EventLog::from_bytes(events.as_bytes());
+        let begins = |id: &str| {
+            sent.stream(id).is_some_and(|stream| stream.events().any(|event| event.version() == 1))
+        };
+        let demo = demo.streams().filter(|(_, id, _)| !begins(id)).flat_map(|(.., stored)| &stored.events);
+        let mut lines: String = demo.map(|event| format!("{}\n", event.as_json())).collect();
+        lines.push_str(events);
+        let scene = EventLog::from_bytes(lines.as_bytes());
+        let mut news = String::new();
+        for stream in scene.streams() {
+            let text: String = stream.events().map(|event| format!("{}\n", event.as_json())).collect();
+            let is_same = |here: &&Arc<Summary>| {
+                here.key.id == stream.aggregate_id() && {
+                    let mut lines = String::new();
+                    self.write_lines(&here.key, &mut lines);
+                    lines == text
+                }
+            };
+            if !self.streams.read_untracked().iter().any(|here| is_same(&here)) {
+                news.push_str(&text);
+            }
+        }
+        news
     }
 
     /// A file with every event of every stream. An id that stands in a file and here as well is taken once, from here.

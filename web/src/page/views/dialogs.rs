@@ -41,9 +41,12 @@ pub(crate) fn Dialogs(app: App) -> impl IntoView {
         Some(Dialog::Keys) => "Keys".to_owned(),
         _ => "Do or go to".to_owned(),
     });
-    // A click beside it closes it, as people expect.
+    // A press beside it closes it, as people expect. (Its own edge is part of it, and a selection may end anywhere.)
     let beside = move |event: ev::MouseEvent| {
-        if event.target() == frame.get_untracked().map(|frame| (*frame).clone().into()) {
+        let Some(frame) = frame.get_untracked() else { return };
+        let place = frame.get_bounding_client_rect();
+        let (x, y) = (f64::from(event.client_x()), f64::from(event.client_y()));
+        if x < place.left() || x > place.right() || y < place.top() || y > place.bottom() {
             app.dialog.set(None);
         }
     };
@@ -54,7 +57,7 @@ pub(crate) fn Dialogs(app: App) -> impl IntoView {
             node_ref=frame
             on:cancel=move |_: ev::Event| app.dialog.set(None)
             on:close=move |_| app.dialog.set(None)
-            on:click=beside
+            on:mousedown=beside
         >
             <div class="pane-head">
                 <h2 id="over-title">{title}</h2>
@@ -78,10 +81,13 @@ impl Choice {
         app.dialog.set(None);
         match self {
             Self::Do(action) => (action.act)(app),
-            Self::Version(version) => app.seek(*version),
+            Self::Version(version) => {
+                app.seek(*version);
+                app.go_home();
+            }
             Self::Open(stream) => {
                 app.open(stream.key.clone());
-                (ACTIONS[7].act)(app);
+                app.go_home();
             }
         }
     }

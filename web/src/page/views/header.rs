@@ -2,14 +2,14 @@
 
 use super::{
     at_home,
-    erased::{click, maybe, value, word},
+    erased::{click, maybe, text, value, word},
     icon::{IMPORT, Icon, SEARCH, SEND, SHARE},
     listed,
     menu::Menu,
 };
 use crate::{actions::Dialog, app::App};
-use leptos::{html, prelude::*};
-use rewound_web::route::{Route, SCREENS};
+use leptos::{ev, html, prelude::*};
+use rewound_web::route::SCREENS;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
@@ -30,12 +30,22 @@ pub(crate) fn Header(app: App) -> impl IntoView {
     });
     let screens = SCREENS.iter().map(|screen| {
         let current = maybe(move || (app.screen.get() == screen.name).then(|| "page".to_owned()));
-        view! { <a href=Route::new(screen.name, []).fragment() aria-current=current>{screen.title}</a> }
+        // Where one is, one stays as one is.
+        let stay = move |event: ev::MouseEvent| {
+            if app.screen.get_untracked() == screen.name {
+                event.prevent_default();
+            }
+        };
+        view! { <a href=text(move || app.way_to(screen)) aria-current=current on:click=stay>{screen.title}</a> }
     });
     // Where the names of the screens do not fit side by side, the one that is shown comes into sight.
     let names = NodeRef::<html::Nav>::new();
     Effect::new(move |_| {
-        app.screen.track();
+        let screen = SCREENS.iter().find(|screen| screen.name == app.screen.get());
+        document().set_title(&match screen.filter(|screen| *screen != &SCREENS[0]) {
+            Some(screen) => format!("{} · Rewound", screen.title),
+            None => "Rewound: event sourcing you can see".to_owned(),
+        });
         request_animation_frame(move || {
             let Some(names) = names.try_get_untracked().flatten() else { return };
             let current = names.query_selector("[aria-current=page]").ok().flatten();

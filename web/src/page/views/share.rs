@@ -44,9 +44,9 @@ pub(crate) fn Share(app: App) -> impl IntoView {
         })
     };
     let whole = move || {
-        let streams = app.streams.read();
-        let events = streams.iter().map(|stream| stream.version as usize).sum();
-        format!("{} in {}.", count(events, "event"), count(streams.len(), "stream"))
+        app.streams.track();
+        let (events, streams) = app.whole();
+        format!("{} in {}.", count(events, "event"), count(streams, "stream"))
     };
     view! {
         <p class="about">
