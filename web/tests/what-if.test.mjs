@@ -416,6 +416,118 @@ test(
   },
 );
 
+test("an import leaves the branch at hand, and what is half typed, as they are", async () => {
+  const page = await open();
+  await page.getByRole("link", { name: "What if" }).click();
+  await page.getByRole("button", { name: "Drop version 3, MoneyWithdrawn" }).click();
+  await page.getByRole("button", { name: "Edit version 2, MoneyWithdrawn" }).click();
+  const area = page.getByLabel("Payload, as JSON");
+  await area.fill('{"amount": 12');
+  await page.locator("input[type=file]").setInputFiles({
+    name: "post.ndjson",
+    mimeType: "",
+    buffer: Buffer.from(
+      JSON.stringify({
+        eventId: "015DNX0QK20000000000000001",
+        eventName: "BlogPostCreated",
+        aggregateName: "BlogPost",
+        aggregateId: "p",
+        aggregateVersion: 1,
+        actorId: "ada",
+        title: "Hello",
+      }),
+    ),
+  });
+  await page
+    .locator(".what-if option", { hasText: "Blog post: Hello" })
+    .waitFor({ state: "attached" });
+  assert.equal(await area.inputValue(), '{"amount": 12');
+  assert.equal(await page.locator(".what-if .pair").nth(3).getAttribute("data-fate"), "dropped");
+  await page.context().close();
+});
+
+test("the branch of another stream is there for whoever comes back", async () => {
+  const page = await open();
+  await page.getByRole("link", { name: "What if" }).click();
+  await page.getByText("An example to begin with.").waitFor();
+  const select = page.locator(".what-if select.stream-choice");
+  const adas = await select.inputValue();
+  const options = await select.locator("option:not([disabled])").allTextContents();
+  const grace = options.find((name) => name.startsWith("Bank account") && name.includes("Grace"));
+  await select.selectOption({ label: grace });
+  await page.getByRole("button", { name: "Drop version 1, AccountOpened" }).click();
+  const fates = () =>
+    page
+      .locator(".what-if .pair")
+      .evaluateAll((all) => all.map((row) => row.dataset.fate).join(" "));
+  await page.waitForFunction(() => decodeURIComponent(location.hash).includes('{"drop":1}'));
+  const [graces, before] = [await select.inputValue(), await fates()];
+  assert.notEqual(graces, adas);
+  assert.match(before, /^dropped/);
+  await page.keyboard.press("1");
+  await page.getByRole("heading", { name: /^State at version/ }).waitFor();
+  await page.keyboard.press("4");
+  await page.locator(".what-if .pair").first().waitFor();
+  assert.deepEqual([await select.inputValue(), await fates()], [graces, before]);
+  // Each stream keeps its own branch.
+  await select.selectOption(adas);
+  await page.getByRole("button", { name: "Drop version 3, MoneyWithdrawn" }).click();
+  await select.selectOption(graces);
+  await page.locator(".what-if .pair .branch .pick").first().waitFor();
+  await page.waitForFunction(() => decodeURIComponent(location.hash).includes('{"drop":1}'));
+  assert.equal(await fates(), before);
+  await page.context().close();
+});
+
+test("the address holds long edits too, and the screen says where it does not", async () => {
+  const note = (length) => ({
+    insert: "MoneyDeposited",
+    after: 8,
+    fields: { amount: 7, transactionReference: "r", description: "d".repeat(length) },
+  });
+  const warning = page.getByText("not in the link", { exact: true });
+  await openBranch([note(4_000)]);
+  assert.equal(await warning.count(), 0);
+  await page.reload();
+  await page.getByRole("heading", { name: "Event by event" }).waitFor();
+  assert.equal((await shown()).at(-1).fate, "inserted");
+  assert.match(page.url(), /d{4000}/);
+
+  await openBranch([note(16_001)]);
+  await warning.waitFor();
+  await page.getByText("a link holds 16,000", { exact: false }).waitFor();
+  assert.doesNotMatch(page.url(), /dddd/);
+  await button("Reset").click();
+  await warning.waitFor({ state: "detached" });
+});
+
+test("a link opened again applies again, whatever was done in between", async () => {
+  const link = `${url}#/what-if/BankAccount/${ada}?edits=${encodeURIComponent('[{"drop":3}]')}`;
+  await openBranch([{ drop: 3 }]);
+  await button("Reset").click();
+  await summary().getByText("nothing differs yet").waitFor();
+  await page.waitForFunction(() => !decodeURIComponent(location.hash).includes("drop"));
+  await page.goto(link);
+  await button("Restore version 3").waitFor();
+  assert.equal((await shown())[2].fate, "dropped");
+});
+
+test("a stream that is not here leaves no other one's branch on the screen", async () => {
+  await openBranch([{ drop: 3 }]);
+  await page.goto(`${url}#/what-if/Nope/x`);
+  await page.getByText("Nope x is not here.", { exact: false }).waitFor();
+  await pairs().first().waitFor({ state: "detached" });
+  assert.equal(await summary().innerText(), "");
+  const select = page.locator(".what-if select.stream-choice");
+  const chosen = select.locator("option:checked");
+  assert.equal(await chosen.textContent(), "Choose a stream");
+  // The first of the list is a choice as every other is.
+  await select.selectOption({ index: 1 });
+  await pairs().first().waitFor();
+  assert.notEqual(await chosen.textContent(), "Choose a stream");
+  assert.equal(await page.getByText("is not here.", { exact: false }).isVisible(), false);
+});
+
 test("nothing went wrong on the way", () => {
   assert.deepEqual(complaints, []);
 });

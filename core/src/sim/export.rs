@@ -6,6 +6,7 @@ use crate::{
     dynamodb::exchange::{event_item, row},
     error::ReduceError,
     event::Event,
+    timeline::export::{raw, text},
 };
 use serde_json::{Value, json};
 
@@ -147,15 +148,11 @@ fn writer(role: &Role) -> String {
     text
 }
 
-/// A text as it stands in Rust.
+/// A text as it stands in Rust: raw where quotes would have to be escaped. Where it holds what is not seen, such as a
+/// carriage return or a mark that turns the direction of text, it has escapes instead: Rust takes no raw string of these.
 fn quoted(text: &str) -> String {
-    let hashes = (0..).map(|number| "#".repeat(number)).find(|hashes| !text.contains(&format!("\"{hashes}")));
-    let plain = !text.contains(['"', '\\']) && text.chars().all(|letter| !letter.is_control());
-    match hashes {
-        Some(_) if plain => format!("\"{text}\""),
-        Some(hashes) => format!("r{hashes}\"{text}\"{hashes}"),
-        None => format!("{text:?}"),
-    }
+    let is_unseen = |letter: char| !matches!(letter, '"' | '\'' | '\\') && letter.escape_debug().len() > 1;
+    if text.contains(is_unseen) || !text.contains(['"', '\\']) { format!("{text:?}") } else { raw(text) }
 }
 
 /// Several, each on a line.
@@ -172,12 +169,12 @@ fn one_line(text: &str) -> String {
 /// A JSON text, two spaces for each depth; what is short enough stays on its line.
 fn pretty(value: &Value, depth: usize) -> String {
     const WIDTH: usize = 90;
-    let flat = value.to_string();
+    let flat = text(value);
     let (open, close, parts) = match value {
         _ if flat.len() + 2 * depth < WIDTH => return flat,
         Value::Object(fields) => {
             let part = |(name, field): (&String, &Value)| {
-                format!("{}: {}", Value::from(name.as_str()), pretty(field, depth + 1))
+                format!("{}: {}", text(&Value::from(name.as_str())), pretty(field, depth + 1))
             };
             ('{', '}', fields.iter().map(part).collect::<Vec<_>>())
         }

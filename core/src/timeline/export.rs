@@ -137,7 +137,7 @@ fn drafts(drafts: &[Draft]) -> Value {
 }
 
 /// JSON in one line, without the marks that turn the direction of text: in source code they could hide some.
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     let turns = |letter| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let mut text = String::new();
     for letter in value.to_string().chars() {
@@ -151,8 +151,9 @@ fn text(value: &Value) -> String {
     text
 }
 
-/// A raw string of Rust.
-fn raw(text: &str) -> String {
+/// A raw string of Rust, for what [`text`] wrote: a raw string holds neither a bare carriage return nor a mark that
+/// turns the direction of text, and JSON has both escaped.
+pub(crate) fn raw(text: &str) -> String {
     let mut marks = "#".to_owned();
     while text.contains(&format!("\"{marks}")) {
         marks.push('#');

@@ -66,7 +66,7 @@ impl Played {
     fn of(scenario: &Scenario, order: &[usize]) -> Self {
         let scene = match Scene::play(scenario.clone(), order, false) {
             Ok((scene, _)) => scene,
-            Err(error) => return Self { trouble: Some(error.to_string()), ..Self::default() },
+            Err(error) => return Self::nothing(format!("This stream cannot be raced for: {error}")),
         };
         Self {
             steps: scene.steps().to_vec(),
@@ -77,6 +77,11 @@ impl Played {
             is_over: scene.is_over(),
             trouble: None,
         }
+    }
+
+    /// What cannot be played.
+    fn nothing(trouble: String) -> Self {
+        Self { trouble: Some(trouble), ..Self::default() }
     }
 
     /// The first step that met a conflict, if any.
@@ -94,7 +99,17 @@ impl Race {
             Arc::new(setup.read().scenario(lab))
         });
         let order = RwSignal::new(Vec::new());
-        let played = Memo::new(move |_| Arc::new(Played::of(&scenario.read(), &order.read())));
+        let played = Memo::new(move |_| {
+            let scenario = scenario.read();
+            Arc::new(match &setup.read().start {
+                Some(Start { aggregate, id }) if scenario.start.is_empty() => Played::nothing(format!(
+                    "There is no {} {id} on this page. Choose another start above, or import a log that has it on \
+                     Streams.",
+                    crate::format::kind(aggregate).to_lowercase()
+                )),
+                _ => Played::of(&scenario, &order.read()),
+            })
+        });
         let (open, note) = (RwSignal::new(None), RwSignal::new(String::new()));
         let race = Self { lab, setup, scenario, order, played, open, note, playing: RwSignal::new(false) };
         Effect::new(move |_| {
@@ -129,7 +144,9 @@ impl Race {
     /// Plays an order; what had to be changed about it is told, as done by `what`.
     fn put(self, order: &[usize], is_whole: bool, what: &str) {
         let scenario = self.scenario.get_untracked();
-        let Ok((scene, repairs)) = Scene::play((*scenario).clone(), order, is_whole) else {
+        let can_play = self.played.read_untracked().trouble.is_none();
+        let played = can_play.then(|| Scene::play((*scenario).clone(), order, is_whole).ok()).flatten();
+        let Some((scene, repairs)) = played else {
             return self.order.set(Vec::new());
         };
         let told = repairs.iter().map(|repair| told(&scenario, repair));
@@ -276,13 +293,15 @@ pub(crate) fn Conflicts(lab: Lab) -> impl IntoView {
             </p>
             <Choice race=race />
             {part(move || race.played.read().trouble.clone().map(|trouble| {
-                view! { <p class="card cannot" role="alert">"This stream cannot be raced for: " {trouble}</p> }
+                view! { <p class="card cannot" role="alert">{trouble}</p> }
             }))}
-            <stage::Stage race=race />
-            <outcome::Outcome race=race />
-            <explore::Explore race=race />
-            <writers::Writers race=race />
-            <export::Export race=race />
+            <div class="race" hidden=flag(move || race.played.read().trouble.is_some())>
+                <stage::Stage race=race />
+                <outcome::Outcome race=race />
+                <explore::Explore race=race />
+                <writers::Writers race=race />
+                <export::Export race=race />
+            </div>
         </div>
     }
 }

@@ -141,6 +141,7 @@ pub(crate) fn Projections(lab: Lab) -> impl IntoView {
                 <span>"○ still to come"</span>
                 <span>"◐ waits"</span>
                 <span>"✕ a dead letter"</span>
+                <span>"⊘ given up"</span>
                 <span>"☠ broken on its way"</span>
             </p>
             {reading}

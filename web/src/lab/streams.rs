@@ -24,15 +24,18 @@ pub(crate) fn choice(
         };
         let offered = streams.iter().enumerate();
         let offered = offered.filter(|(index, stream)| *index < MOST || is_open(stream));
+        // Without this option, the first stream would look as if it were chosen.
+        let is_chosen = streams.iter().any(is_open);
         let options = offered.map(|(index, stream)| {
             let events = count(stream.version as usize, "event");
             let name = format!("{}: {} ({events})", kind(&stream.aggregate), stream.label);
             let selected = is_open(stream);
-            view! { <option value=index selected=selected>{name}</option> }
+            view! { <option value=index prop:selected=selected>{name}</option> }
         });
         let more = streams.len().saturating_sub(MOST);
         let rest = format!("and {} more: open them on Streams", grouped(more as u64));
         view! {
+            <option value="" disabled hidden=is_chosen prop:selected=!is_chosen>"Choose a stream"</option>
             {options.collect_view()}
             {(more > 0).then(|| view! { <option disabled>{rest}</option> })}
         }

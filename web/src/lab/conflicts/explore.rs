@@ -3,7 +3,7 @@
 use super::{Race, words};
 use crate::{
     erased::{click, flag, part, text, value},
-    format::grouped,
+    format::{count, grouped},
     host,
 };
 use leptos::{prelude::*, task::spawn_local};
@@ -134,21 +134,27 @@ fn percent(count: u128, all: u128) -> String {
 }
 
 fn found(race: Race, report: &Report, cap: usize, is_cancelled: bool) -> AnyView {
-    let merged = match report.merged {
-        1 => "once".to_owned(),
-        times => format!("{} times", grouped(times as u64)),
-    };
-    let states = grouped(report.states as u64);
     let all = report.interleavings;
-    let reach = if report.complete {
-        format!("All {} orders were tried: ", number(all))
-    } else {
-        format!("{} orders were tried to their end: ", number(all))
+    let (reach, leads) = match (report.complete, all) {
+        (true, 1) => ("The only order was tried: ".to_owned(), "it leads"),
+        (true, _) => (format!("All {} orders were tried: ", number(all)), "they lead"),
+        (false, 0) => ("No order was tried to its end: ".to_owned(), "what was tried leads"),
+        (false, 1) => ("1 order was tried to its end: ".to_owned(), "what was tried leads"),
+        (false, _) => (format!("{} orders were tried to their end: ", number(all)), "they lead"),
     };
-    let how = format!(
-        "they lead through {states} different states, and {merged} an order came to a state that was known \
-         and was not tried twice."
-    );
+    let states = match report.states {
+        1 => "1 state".to_owned(),
+        states => format!("{} different states", grouped(states as u64)),
+    };
+    let merged = match report.merged {
+        0 => "no order came to a state that was known from another".to_owned(),
+        1 => "once an order came to a state that was known and was not tried twice".to_owned(),
+        times => format!(
+            "{} times an order came to a state that was known and was not tried twice",
+            grouped(times as u64)
+        ),
+    };
+    let how = format!("{leads} through {states}, and {merged}.");
     let left_out = if report.complete {
         None
     } else if is_cancelled {
@@ -204,7 +210,7 @@ fn row(race: Race, outcome: &Outcome, all: u128) -> impl IntoView + use<> {
         }
     };
     let requests: Vec<usize> = outcome.shortest.iter().map(|writer| writer.saturating_sub(1)).collect();
-    let steps = requests.len();
+    let label = format!("Open, {}", count(requests.len(), "request"));
     let open = click(move || {
         let scenario = race.scenario.get_untracked();
         if let Ok(scene) = Scene::of_requests((*scenario).clone(), &requests) {
@@ -222,7 +228,7 @@ fn row(race: Race, outcome: &Outcome, all: u128) -> impl IntoView + use<> {
             <td class="violations">{wrong}</td>
             <td>
                 <button type="button" class="button small" on:click=open>
-                    {format!("Open, {steps} requests")}
+                    {label}
                 </button>
             </td>
         </tr>

@@ -1,5 +1,6 @@
 //! How the screen is set: which race, from which start, with which writers. All of it stands in the address.
 
+use super::{FEWEST, MOST};
 use crate::{page::Lab, route::Route};
 use rewound_core::{
     domain::Command,
@@ -143,6 +144,14 @@ fn order() -> Vec<Command> {
 /// When the examples' streams began: 2027-01-15, an hour before the race.
 const BEFORE: u64 = rewound_core::sim::START - 3_600_000;
 
+/// Names for those who come.
+const NAMES: [&str; 6] = ["Ada", "Bob", "Cyd", "Dan", "Eve", "Fay"];
+
+/// A name that none of the writers has.
+pub(super) fn free_name(roles: &[Role]) -> Option<&'static str> {
+    NAMES.into_iter().find(|name| roles.iter().all(|role| role.name != *name))
+}
+
 /// What writers may want of an aggregate of that kind, for a start that no example has.
 fn rivals(aggregate: &str) -> Vec<Role> {
     let commands = match aggregate {
@@ -158,6 +167,17 @@ fn rivals(aggregate: &str) -> Vec<Role> {
     };
     let [first, second] = commands;
     vec![Role::new("Ada", first), Role::new("Bob", second)]
+}
+
+/// Names anew who has the name of one before: the effects of a command are known by its sender's name.
+fn tell_apart(roles: &mut [Role]) {
+    for index in 1..roles.len() {
+        let is_taken = |name: &str, roles: &[Role]| roles.iter().take(index).any(|role| role.name == name);
+        let name = roles.get(index).filter(|role| is_taken(&role.name, roles)).and_then(|_| free_name(roles));
+        if let (Some(name), Some(role)) = (name, roles.get_mut(index)) {
+            role.name = name.to_owned();
+        }
+    }
 }
 
 /// The stream that a race starts from.
@@ -259,7 +279,8 @@ impl Setup {
         let roles = route.setting("writers").and_then(|roles| serde_json::from_str::<Value>(roles).ok());
         let roles = roles.as_ref().and_then(Value::as_array);
         let roles = roles.map(|roles| roles.iter().filter_map(|role| Role::from_json(role).ok()).collect());
-        if let Some(roles) = roles.filter(|roles: &Vec<Role>| (2..=4).contains(&roles.len())) {
+        if let Some(mut roles) = roles.filter(|roles: &Vec<Role>| (FEWEST..=MOST).contains(&roles.len())) {
+            tell_apart(&mut roles);
             setup.roles = roles;
         }
         match route.setting("locking") {

@@ -1,26 +1,26 @@
 //! The writers: what each wants, what it insists on, and what goes wrong for it.
 
-use super::{FEWEST, MOST, Race};
+use super::{FEWEST, MOST, Race, setup::free_name};
 use crate::{
     close::Close,
     erased::{click, flag, maybe, part, parts, text, value, word},
     focus,
     form::{self, Field, Kind},
-    format::{money, short_id},
+    format::{grouped, money, short_id},
+    host,
 };
-use leptos::prelude::*;
+use leptos::{prelude::*, reactive::graph::untrack, task::spawn_local};
 use rewound_core::{
     domain::Command,
     domains,
     error::{Error, Issue},
+    number::MAX_SAFE,
     schema::Shape,
     sim::{Loss, MAX_RETRIES, Role},
     value::Object,
 };
 use serde_json::Value;
-
-/// Names for those who come.
-const NAMES: [&str; 6] = ["Ada", "Bob", "Cyd", "Dan", "Eve", "Fay"];
+use web_sys::{Event, HtmlInputElement};
 
 /// What a clock can be.
 const CLOCKS: [(i64, &str); 4] =
@@ -31,11 +31,17 @@ pub(super) fn Writers(race: Race) -> impl IntoView {
     let count = Memo::new(move |_| race.setup.read().roles.len());
     let add = move || {
         race.set(|setup| {
-            let name = NAMES.into_iter().find(|name| setup.roles.iter().all(|role| role.name != *name));
+            let name = free_name(&setup.roles);
             let last = setup.roles.last().cloned();
             if let (Some(name), Some(last), true) = (name, last, setup.roles.len() < MOST) {
                 setup.roles.push(Role { name: name.to_owned(), idempotency_key: None, ..last });
             }
+        });
+        // The fourth takes the button's place; whoever comes is named first.
+        let newest = count.get_untracked().saturating_sub(1);
+        spawn_local(async move {
+            host::pause(0).await;
+            focus(document().query_selector(&format!("#writer-{newest}-name")));
         });
     };
     view! {
@@ -85,16 +91,42 @@ fn writer(race: Race, index: usize, count: Memo<usize>) -> AnyView {
             }
         });
     };
-    let rename = value(move |text| {
-        let name = text.trim().to_owned();
-        let is_free = race.setup.read_untracked().roles.iter().all(|role| role.name != name);
-        if !name.is_empty() && is_free {
-            change(&|role| role.name.clone_from(&name));
-        } else {
-            // What cannot be is not kept: the field shows the name again.
-            race.setup.update(|_| {});
-        }
+    // Why what was entered is not taken: the name and the version.
+    let refused = RwSignal::new((None, None));
+    Effect::new(move |_| {
+        role.track();
+        refused.set((None, None));
     });
+    let rename = move |text: &str| {
+        let own = name.get_untracked();
+        let is_taken = race.setup.read_untracked().roles.iter().any(|role| role.name == text);
+        if text == own {
+            return None;
+        } else if text.is_empty() {
+            return Some(format!("A writer has a name: it is {own} as before."));
+        } else if is_taken {
+            return Some(format!("Another writer is called {text}: this one is {own} as before."));
+        }
+        change(&|role| role.name = text.to_owned());
+        None
+    };
+    let pin = move |text: &str| {
+        let version = text.parse().ok().filter(|version| *version <= MAX_SAFE as u64);
+        if version.is_none() && !text.is_empty() {
+            return Some(format!(
+                "\"{text}\" is no version: expected a whole number up to {}, or nothing for any.",
+                grouped(MAX_SAFE as u64)
+            ));
+        }
+        change(&|role| role.expected_version = version);
+        None
+    };
+    let version_of = move || {
+        let role = role.read();
+        role.as_ref()
+            .and_then(|role| role.expected_version)
+            .map_or_else(String::new, |version| version.to_string())
+    };
     let choose = value(move |name| {
         let shape = commands(aggregate.get_untracked()).find(|shape| shape.name == name);
         let blank = shape.map(|shape| filled(&form::fields(shape))).unwrap_or_default();
@@ -132,7 +164,19 @@ fn writer(race: Race, index: usize, count: Memo<usize>) -> AnyView {
             <div class="grid">
                 <div class="entry-line">
                     <label for=id("name")>"Name"</label>
-                    <input id=id("name") type="text" maxlength="24" prop:value=said(|role| role.name.clone()) on:change=rename />
+                    <input
+                        id=id("name")
+                        type="text"
+                        maxlength="24"
+                        aria-describedby=id("name-help")
+                        prop:value=text(move || name.get())
+                        on:change=entered(move |text| {
+                            let why = rename(text);
+                            refused.update(|refused| refused.0 = why);
+                            name.get_untracked()
+                        })
+                    />
+                    <p class="help" id=id("name-help") role="status">{maybe(move || refused.get().0)}</p>
                 </div>
                 <div class="entry-line">
                     <label for=id("command")>"Command"</label>
@@ -146,12 +190,15 @@ fn writer(race: Race, index: usize, count: Memo<usize>) -> AnyView {
                         type="text"
                         inputmode="numeric"
                         placeholder="any"
-                        prop:value=said(|role| role.expected_version.map(|version| version.to_string()).unwrap_or_default())
-                        on:change=value(move |text| {
-                            let version = text.trim().parse().ok();
-                            change(&|role| role.expected_version = version);
+                        aria-describedby=id("version-help")
+                        prop:value=text(version_of)
+                        on:change=entered(move |text| {
+                            let why = pin(text);
+                            refused.update(|refused| refused.1 = why);
+                            untrack(version_of)
                         })
                     />
+                    <p class="help" id=id("version-help") role="status">{maybe(move || refused.get().1)}</p>
                 </div>
                 <div class="entry-line">
                     <label for=id("retries")>"Retries"</label>
@@ -222,6 +269,15 @@ fn writer(race: Race, index: usize, count: Memo<usize>) -> AnyView {
         </fieldset>
     }
     .into_any()
+}
+
+/// What happens when something was entered: it is taken or not, and the field shows what holds then. Where nothing
+/// changed, nobody else would write it there.
+fn entered(take: impl Fn(&str) -> String + 'static) -> impl FnMut(Event) {
+    move |event| {
+        let holds = take(event_target_value(&event).trim());
+        event_target::<HtmlInputElement>(&event).set_value(&holds);
+    }
 }
 
 fn loss(name: &str) -> Loss {

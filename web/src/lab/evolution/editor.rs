@@ -20,23 +20,34 @@ pub(super) fn editor(past: Past) -> impl IntoView {
     let samples = Memo::new(move |_| samples(past));
     let typed = RwSignal::new(String::new());
     let area = NodeRef::<leptos::html::Textarea>::new();
+    // The sample that was taken: what it is called, and its text.
+    let taken = RwSignal::new((String::new(), String::new()));
     let take = move |index: usize| {
-        let sample = samples.with_untracked(|samples| samples.get(index).map(|sample| sample.1.clone()));
-        let sample = sample.unwrap_or_default();
+        let sample = samples.with_untracked(|samples| samples.get(index).cloned()).unwrap_or_default();
         if let Some(area) = area.get_untracked() {
-            area.set_value(&sample);
+            area.set_value(&sample.1);
         }
-        typed.set(sample);
+        typed.set(sample.1.clone());
+        taken.set(sample);
     };
-    Effect::new(move |_| {
-        samples.track();
+    // The samples of another aggregate take the place of these. Those that come in with the history do so where
+    // nobody has typed yet.
+    Effect::new(move |before: Option<String>| {
         area.track();
-        take(0);
+        let of = past.of.get();
+        let (name, text) = taken.get_untracked();
+        let same = samples.with(|samples| samples.iter().position(|sample| sample.0 == name));
+        if before.as_ref() != Some(&of) {
+            take(0);
+        } else if *typed.read_untracked() == text {
+            take(same.unwrap_or(0));
+        }
+        of
     });
     let options = move || {
-        let samples = samples.read();
+        let (samples, taken) = (samples.read(), taken.read());
         let options = samples.iter().enumerate().map(|(index, (name, _))| {
-            view! { <option value=index selected={index == 0}>{name.clone()}</option> }
+            view! { <option value=index prop:selected={*name == taken.0}>{name.clone()}</option> }
         });
         options.collect_view()
     };

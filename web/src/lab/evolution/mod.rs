@@ -42,10 +42,9 @@ pub(super) struct Past {
 
 impl Past {
     fn new(lab: Lab) -> Self {
-        let of = lab.route.with_untracked(|route| route.setting("of").map(str::to_owned));
         Self {
             lab,
-            of: RwSignal::new(of.unwrap_or_else(|| EXAMPLE_NAME.to_owned())),
+            of: RwSignal::new(asked(&lab.route.read_untracked())),
             log: RwSignal::new_local(None),
             census: RwSignal::new_local(Rc::default()),
             reading: RwSignal::new(Some(0)),
@@ -106,6 +105,11 @@ impl Past {
     }
 }
 
+/// The aggregate that an address asks for.
+fn asked(route: &Route) -> String {
+    route.setting("of").unwrap_or(EXAMPLE_NAME).to_owned()
+}
+
 #[component]
 pub(crate) fn Evolution(lab: Lab) -> impl IntoView {
     let past = Past::new(lab);
@@ -117,6 +121,20 @@ pub(crate) fn Evolution(lab: Lab) -> impl IntoView {
         spawn_local(past.read(turn));
     });
     let snapshots = snapshots::Shelf::new(lab);
+    // A link that is opened here is followed too.
+    Effect::watch(
+        move || lab.route.get(),
+        move |route, _, _| {
+            if route.screen == "evolution" {
+                let of = asked(route);
+                if *past.of.read_untracked() != of {
+                    past.of.set(of);
+                }
+                snapshots.follow(route);
+            }
+        },
+        false,
+    );
     Effect::new(move |_| {
         let of = past.of.get();
         let route = snapshots.address();

@@ -51,16 +51,35 @@ pub(super) struct Shelf {
     done: RwSignal<Done>,
 }
 
-impl Shelf {
-    pub(super) fn new(lab: Lab) -> Self {
-        let route = lab.route.get_untracked();
+/// What an address asks of this part.
+struct Asked {
+    chosen: Option<(String, String)>,
+    every: u64,
+    version: u64,
+    done: Done,
+}
+
+impl Asked {
+    fn of(route: &Route) -> Self {
         let number = |name: &str| route.setting(name).and_then(|text| text.parse().ok());
         let chosen = match route.path.as_slice() {
             [aggregate, id, ..] if route.screen == "evolution" => Some((aggregate.clone(), id.clone())),
             _ => None,
         };
-        let chosen = RwSignal::new(chosen);
         let done = DONE.iter().find(|done| route.setting("snapshot") == Some(done.1));
+        Self {
+            chosen,
+            every: number("every").unwrap_or(3).clamp(2, 100),
+            version: number("at").unwrap_or(u64::MAX),
+            done: done.map_or(Done::Nothing, |done| done.0),
+        }
+    }
+}
+
+impl Shelf {
+    pub(super) fn new(lab: Lab) -> Self {
+        let Asked { chosen, every, version, done } = Asked::of(&lab.route.read_untracked());
+        let chosen = RwSignal::new(chosen);
         let shelf = Self {
             lab,
             stream: Memo::new(move |_| {
@@ -71,9 +90,9 @@ impl Shelf {
             chosen,
             timeline: RwSignal::new_local(Rc::new(Timeline::empty(domains::for_log(""), ""))),
             length: RwSignal::new(0),
-            every: RwSignal::new(number("every").unwrap_or(3).clamp(2, 100)),
-            version: RwSignal::new(number("at").unwrap_or(u64::MAX)),
-            done: RwSignal::new(done.map_or(Done::Nothing, |done| done.0)),
+            every: RwSignal::new(every),
+            version: RwSignal::new(version),
+            done: RwSignal::new(done),
         };
         Effect::new(move |_| {
             // A stream that has grown is looked at anew.
@@ -84,6 +103,15 @@ impl Shelf {
             shelf.timeline.set(Rc::new(timeline));
         });
         shelf
+    }
+
+    /// Shows what an address asks for.
+    pub(super) fn follow(self, route: &Route) {
+        let Asked { chosen, every, version, done } = Asked::of(route);
+        self.chosen.set(chosen);
+        self.every.set(every);
+        self.version.set(version);
+        self.done.set(done);
     }
 
     /// Where one is on this screen.

@@ -17,6 +17,9 @@ use std::rc::Rc;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{File, HtmlInputElement, wasm_bindgen::JsCast};
 
+/// The source of what is judged where it is the page's own history.
+const PAGE: &str = "What the page has";
+
 /// What was judged.
 #[derive(Debug, Clone, PartialEq)]
 struct Judged {
@@ -123,7 +126,6 @@ pub(super) fn verdict(past: Past) -> impl IntoView {
         trouble: RwSignal::new(None),
         turn: StoredValue::new(0),
     };
-    const PAGE: &str = "What the page has";
     let judge_page = move |log: Rc<EventLog>| {
         let turn = desk.begin(PAGE);
         // The page has the events; what was wrong with the lines of its files it tells beside them.
@@ -218,7 +220,7 @@ fn shown(judged: &Judged) -> AnyView {
     let (class, shape, word) = kind(verdict.kind);
     let found =
         format!("{source}: {} in {}.", count(verdict.events, "event"), count(verdict.streams, "stream"));
-    let rows: Vec<_> = verdict.reasons.iter().map(row).collect();
+    let rows: Vec<_> = verdict.reasons.iter().map(|reason| row(reason, source)).collect();
     let table = if rows.is_empty() {
         let said = if verdict.events == 0 {
             "There is no event in it."
@@ -263,7 +265,7 @@ fn kind(kind: Kind) -> (&'static str, &'static str, &'static str) {
     }
 }
 
-fn row(reason: &Reason) -> AnyView {
+fn row(reason: &Reason, source: &str) -> AnyView {
     let (what, to_do) = match reason.what {
         What::TooNew => ("newer than every upcaster", "Update the program that reads them."),
         What::NotLifted => ("cannot be lifted", "Mend the upcaster: the event stays as it is."),
@@ -284,6 +286,8 @@ fn row(reason: &Reason) -> AnyView {
     };
     let (class, shape, _) = kind(reason.what.kind());
     let place = match &reason.first.event {
+        // The page's history is of many files and of commands: a line of it is in none of them.
+        Some((id, version)) if source == PAGE => format!("version {} of {id}", grouped(*version)),
         Some((id, version)) => {
             format!("version {} of {id}, line {}", grouped(*version), grouped(reason.first.line.into()))
         }

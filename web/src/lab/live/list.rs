@@ -155,7 +155,12 @@ pub(super) fn List(screen: Screen) -> impl IntoView {
                 class="button small"
                 hidden=flag(move || next.read().is_none())
                 aria-busy=word(move || loading.get())
-                on:click=click(move || load(next.get_untracked()))
+                on:click=click(move || {
+                    // The page that is asked for comes once, however often it is asked for.
+                    if !loading.get_untracked() {
+                        load(next.get_untracked());
+                    }
+                })
             >
                 "More"
             </button>

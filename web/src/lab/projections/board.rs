@@ -14,7 +14,7 @@ use rewound_core::{
     views,
 };
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap, VecDeque},
 };
 
@@ -29,6 +29,8 @@ const DRAWN: usize = 24;
 
 thread_local! {
     static BOARD: RefCell<Board> = RefCell::default();
+    /// Whether somebody reads for the board: one at a time, also where the screen was left and opened again meanwhile.
+    static IS_READ: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Every read model, and what is known of the page's streams.
@@ -36,8 +38,13 @@ thread_local! {
 pub(super) struct Board {
     pub(super) cards: Vec<Card>,
     /// The version of each stream that the cards have heard of.
-    known: HashMap<String, u64>,
+    known: HashMap<Place, u64>,
+    /// The version of each stream in the page's list when it was looked at last.
+    listed: HashMap<Place, u64>,
 }
+
+/// A stream's kind and its id.
+type Place = (String, String);
 
 /// A read model at work.
 pub(super) struct Card {
@@ -64,31 +71,48 @@ pub(super) fn card<T>(number: usize, act: impl FnOnce(&mut Card) -> T) -> Option
 /// Brings the board what the page recorded since it looked last. `tell` hears how many events were read so far while
 /// everything is read anew.
 pub(super) async fn catch_up(lab: Lab, tell: impl Fn(usize)) {
-    let streams = lab.streams.get_untracked();
-    let mut now: HashMap<&str, &Stream> = HashMap::new();
-    for stream in streams.iter() {
-        now.entry(&stream.id).or_insert(stream);
+    while IS_READ.replace(true) {
+        host::pause(20).await;
     }
+    bring(lab, tell).await;
+    IS_READ.set(false);
+}
+
+async fn bring(lab: Lab, tell: impl Fn(usize)) {
+    let streams = lab.streams.get_untracked();
+    let mut now: HashMap<Place, &Stream> = HashMap::new();
+    for stream in streams.iter() {
+        now.entry((stream.aggregate.clone(), stream.id.clone())).or_insert(stream);
+    }
+    let listed: HashMap<Place, u64> =
+        now.iter().map(|(place, stream)| (place.clone(), stream.version)).collect();
     let (changed, is_new) = with(|board| {
-        let grown = |stream: &&Stream| board.known.get(&stream.id).copied().unwrap_or(0) < stream.version;
-        let changed: Vec<&Stream> = now.values().copied().filter(grown).collect();
-        let kept = |(id, version): (&String, &u64)| {
-            now.get(id.as_str()).is_some_and(|stream| stream.version >= *version)
-        };
-        let is_new = board.cards.is_empty() || changed.len() > FEW || !board.known.iter().all(kept);
+        let grown =
+            |(place, version): &(&Place, &u64)| board.known.get(*place).copied().unwrap_or(0) < **version;
+        let changed: Vec<Place> = listed.iter().filter(grown).map(|(place, _)| place.clone()).collect();
+        let kept = |(place, version): (&Place, &u64)| listed.get(place).is_some_and(|now| now >= version);
+        let is_new = board.cards.is_empty() || changed.len() > FEW || !board.listed.iter().all(kept);
         (changed, is_new)
     });
-    let versions = || now.values().map(|stream| (stream.id.clone(), stream.version)).collect();
     if is_new {
-        let cards = read_all(lab, tell).await;
-        with(|board| *board = Board { cards, known: versions() });
+        let (cards, held) = read_all(lab, tell).await;
+        // What was recorded while it was read is in what was read: its cards have heard of it.
+        let mut known = listed.clone();
+        for (place, version) in held {
+            let known = known.entry(place).or_default();
+            *known = version.max(*known);
+        }
+        with(|board| *board = Board { cards, known, listed });
         return;
     }
     let mut events: Vec<Event> = Vec::new();
-    for stream in changed {
-        let known = with(|board| board.known.get(&stream.id).copied().unwrap_or(0));
-        let timeline = lab.timeline(&stream.aggregate, &stream.id);
+    let mut heard = listed.clone();
+    for place in changed {
+        let known = with(|board| board.known.get(&place).copied().unwrap_or(0));
+        let timeline = lab.timeline(&place.0, &place.1);
         events.extend(timeline.events().iter().filter(|event| event.version() > known).cloned());
+        let heard = heard.entry(place).or_default();
+        *heard = timeline.len().max(*heard);
     }
     events.sort_by_key(Event::id);
     with(|board| {
@@ -100,15 +124,23 @@ pub(super) async fn catch_up(lab: Lab, tell: impl Fn(usize)) {
                 card.delivery.record(event);
             }
         }
-        board.known = versions();
+        for (place, version) in heard {
+            let known = board.known.entry(place).or_default();
+            *known = version.max(*known);
+        }
+        board.listed = listed;
     });
 }
 
-async fn read_all(lab: Lab, tell: impl Fn(usize)) -> Vec<Card> {
+/// The cards with all that the page has, and the version of each stream there.
+async fn read_all(lab: Lab, tell: impl Fn(usize)) -> (Vec<Card>, Vec<(Place, u64)>) {
     let log = lab.history(&tell).await;
     let mut logs: BTreeMap<&'static str, BTreeMap<_, Event>> = BTreeMap::new();
     let mut since = host::stopwatch();
+    let mut held = Vec::new();
     for stream in log.streams() {
+        let version = stream.events().last().map_or(0, Event::version);
+        held.push(((stream.aggregate_name().to_owned(), stream.aggregate_id().to_owned()), version));
         let Some(view) = views::ALL.iter().find(|view| view.aggregate == stream.aggregate_name()) else {
             continue;
         };
@@ -122,7 +154,7 @@ async fn read_all(lab: Lab, tell: impl Fn(usize)) -> Vec<Card> {
         let log = logs.remove(view.aggregate).unwrap_or_default();
         Card::new(*view, log.into_values().collect())
     };
-    views::ALL.iter().map(card).collect()
+    (views::ALL.iter().map(card).collect(), held)
 }
 
 impl Card {
@@ -380,6 +412,7 @@ impl Card {
             rows: projector.rows().len(),
             waiting: waiting.take(LEFT).collect(),
             letters: letters.collect(),
+            given_up: projector.given_up(),
             drawn_from: start,
             drawn: drawn.map(|(event, fate)| (named(event), fate)).collect(),
             rebuild,
@@ -402,6 +435,8 @@ pub(super) struct Face {
     /// Events that wait, and for what.
     pub(super) waiting: Vec<(String, String)>,
     pub(super) letters: Vec<Letter>,
+    /// How many letters were given up.
+    pub(super) given_up: usize,
     pub(super) drawn_from: usize,
     pub(super) drawn: Vec<(String, Fate)>,
     pub(super) rebuild: Option<Rebuild>,

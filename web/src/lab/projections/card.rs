@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     erased::{click, flag, maybe, part, text, word},
+    focus,
     format::{count, grouped, kind, span},
     host,
     icon::{Icon, NEXT, PAUSE, PLAY},
@@ -18,6 +19,7 @@ use rewound_core::{
     schema::words,
     views,
 };
+use wasm_bindgen_futures::spawn_local;
 
 type Act = fn(&mut board::Card);
 
@@ -57,7 +59,7 @@ pub(super) fn Card(screen: Screen, number: usize) -> impl IntoView {
     view! {
         <section class="card projection" aria-labelledby=named data-view=view.name>
             <div class="head">
-                <h3 id=id>{title}</h3>
+                <h3 id=id tabindex="-1">{title}</h3>
                 {part(move || mark(&face.read()))}
             </div>
             {body}
@@ -75,8 +77,9 @@ fn mark(face: &Face) -> AnyView {
         Face { head: 0, .. } => ("○", "", "empty".to_owned()),
         Face { is_paused: true, .. } => ("‖", "warn", "paused".to_owned()),
         Face { is_failing: true, .. } => ("✕", "bad", "an event fails".to_owned()),
-        Face { lag: 0, letters, .. } if !letters.is_empty() => {
-            ("✕", "bad", format!("at the end, without {}", count(letters.len(), "event")))
+        Face { lag: 0, letters, given_up, .. } if letters.len() + given_up > 0 => {
+            let (shape, class) = if letters.is_empty() { ("⊘", "warn") } else { ("✕", "bad") };
+            (shape, class, format!("at the end, without {}", count(letters.len() + given_up, "event")))
         }
         Face { lag: 0, .. } => ("✓", "good", "up to date".to_owned()),
         _ => ("▸", "", "catching up".to_owned()),
@@ -124,10 +127,12 @@ fn line((from, drawn): &(usize, Vec<(String, Fate)>)) -> impl IntoView + use<> {
         Fate::Poisoned => ("☠", "still to come, broken"),
         Fate::Waits => ("◐", "waits"),
         Fate::Parked => ("✕", "a dead letter"),
+        Fate::GivenUp => ("⊘", "given up"),
     };
     let said = {
         let number = |wanted: &str| drawn.iter().filter(|(_, fate)| shape(fate).1 == wanted).count();
-        let kinds = ["applied", "a dead letter", "waits", "still to come", "still to come, broken"];
+        let kinds =
+            ["applied", "a dead letter", "given up", "waits", "still to come", "still to come, broken"];
         let parts = kinds.map(|what| (number(what), what)).into_iter().filter(|(number, _)| *number > 0);
         let parts: Vec<_> = parts.map(|(number, what)| format!("{number} {what}")).collect();
         format!("Events {} to {}: {}", from + 1, from + drawn.len(), parts.join(", "))
@@ -219,7 +224,10 @@ fn letters(screen: Screen, number: usize, letters: &[Letter]) -> impl IntoView +
     }
     let rows = letters.iter().enumerate().map(|(index, letter)| {
         let act = |act: fn(&mut board::Card, usize)| {
-            click(move || screen.act(number, |card| act(card, index)))
+            click(move || {
+                screen.act(number, |card| act(card, index));
+                keep_focus(number);
+            })
         };
         let label = |what: &str| format!("{what} {}", letter.event);
         view! {
@@ -261,6 +269,22 @@ fn letters(screen: Screen, number: usize, letters: &[Letter]) -> impl IntoView +
             <p class="about">{about}</p>
         </div>
     })
+}
+
+/// Where the button that was pressed goes with its letter, the last letter that is left has the focus, or the card's
+/// heading.
+fn keep_focus(number: usize) {
+    let Some(view) = views::ALL.get(number) else { return };
+    spawn_local(async move {
+        // The letters are shown anew first.
+        host::pause(0).await;
+        if document().active_element().is_none_or(|element| element.tag_name() == "BODY") {
+            let letter = format!("[data-view='{}'] .letters tbody tr:last-child button", view.name);
+            let letter = document().query_selector(&letter).ok().flatten();
+            let heading = || document().get_element_by_id(&format!("view-{}", view.name));
+            focus(Ok::<_, ()>(letter.or_else(heading)));
+        }
+    });
 }
 
 /// What happened, the last on top.

@@ -1,6 +1,6 @@
 //! Which stream, what of the branch as a whole, and back to what happened.
 
-use super::{Desk, Turn};
+use super::{Desk, LINK, Turn};
 use crate::{
     erased::{click, flag, maybe, part, text},
     format::{count, grouped},
@@ -42,8 +42,21 @@ pub(super) fn head(desk: Desk) -> impl IntoView {
             </div>
             <div class="told" role="status">{part(move || told(desk))}</div>
             <p class="trouble" hidden=flag(move || desk.trouble.read().is_none())>{maybe(move || desk.trouble.get())}</p>
+            <p class="too-long" role="status">{part(move || too_long(desk))}</p>
         </div>
     }
+}
+
+/// Says that the address does not hold these edits.
+fn too_long(desk: Desk) -> impl IntoView {
+    let length = desk.too_long()?;
+    let said = format!(
+        " These edits are {} bytes of JSON, and a link holds {}: they are gone when the page is loaded again, and its link \
+         opens without them. Shorten what the events say, or undo some.",
+        grouped(length as u64),
+        grouped(LINK as u64)
+    );
+    Some(view! { <span class="mark warn" data-shape="!">"not in the link"</span> {said} })
 }
 
 /// What is to be said of the branch as a whole.

@@ -9,7 +9,7 @@ mod states;
 
 use crate::{
     focus, host,
-    page::{Lab, Open},
+    page::{Lab, Open, Stream},
     route::Route,
 };
 use leptos::prelude::*;
@@ -21,13 +21,41 @@ use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen_futures::spawn_local;
 
 /// The longest text of edits that goes into the address.
-const LINK: usize = 1_500;
+const LINK: usize = 16_000;
+/// How many streams' branches are kept for whoever comes back to them.
+const KEPT: usize = 32;
 /// For how many milliseconds the branch may be decided before the browser may paint.
 const BUSY: f64 = 10.0;
 
 thread_local! {
-    /// The branch that was left last, for whoever comes back.
-    static LEFT: RefCell<Option<Route>> = const { RefCell::new(None) };
+    /// The branch of each stream that was looked at, for whoever comes back; the one that was left last ends them.
+    static LEFT: RefCell<Vec<Route>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps the branch of a stream in place of the one before.
+fn keep(branch: Route) {
+    LEFT.with_borrow_mut(|left| {
+        left.retain(|each| each.path != branch.path);
+        left.drain(..(left.len() + 1).saturating_sub(KEPT));
+        left.push(branch);
+    });
+}
+
+/// The branch of a stream as it was left.
+fn left(aggregate: &str, id: &str) -> Option<Route> {
+    LEFT.with_borrow(|left| left.iter().find(|each| each.path == [aggregate, id]).cloned())
+}
+
+/// The stream that was left last, of those that are there.
+fn left_last(streams: &[Stream]) -> Option<(String, String)> {
+    LEFT.with_borrow(|left| {
+        left.iter().rev().find_map(|branch| {
+            let [aggregate, id] = branch.path.as_slice() else { return None };
+            let mut streams = streams.iter();
+            let is_there = streams.any(|stream| (&stream.aggregate, &stream.id) == (aggregate, id));
+            is_there.then(|| (aggregate.clone(), id.clone()))
+        })
+    })
 }
 
 /// Everything that the screen knows. Copying it copies handles.
@@ -113,6 +141,19 @@ impl Desk {
         self.stream.set(Some((aggregate.to_owned(), id.to_owned())));
         self.chosen.set(route.setting("row").and_then(|row| row.parse().ok()).unwrap_or(usize::MAX));
         self.begin(edits);
+    }
+
+    /// Looks at no stream.
+    fn look_away(self) {
+        self.trouble.set(None);
+        self.editing.set(None);
+        self.past.set(Vec::new());
+        self.example.set(false);
+        self.branching.set_value(None);
+        self.edits.set(Vec::new());
+        self.stream.set(None);
+        // What is still being decided stops.
+        self.turn.update(|turn| *turn = Turn { branch: turn.branch.wrapping_add(1), ..Turn::default() });
     }
 
     /// Makes the branch of these edits; a little of it now, the rest while the browser paints.
@@ -223,6 +264,12 @@ impl Desk {
         untrack(|| self.with(|_, branch| tag_of(branch, index)).flatten())
     }
 
+    /// How long the text of the edits is, where it is too long for the address.
+    fn too_long(self) -> Option<usize> {
+        let length = edits_to_json(&self.edits.read()).to_string().len();
+        (length > LINK).then_some(length)
+    }
+
     /// The address of this branch, however long.
     fn address(self) -> Option<Route> {
         let (aggregate, id) = self.stream.get()?;
@@ -266,15 +313,18 @@ fn focus_on(index: usize, control: &'static str) {
 #[component]
 pub(crate) fn WhatIf(lab: Lab) -> impl IntoView {
     let desk = Desk::new(lab);
-    // The stream of the address; where it names none, the one that is open on the page.
+    // The stream of the address; where it names none, the one that was left; before any was, the one that is open on
+    // the page. What opens there later, as an import does, does not take the branch at hand away.
     let wanted = Memo::new(move |_| {
         let route = lab.route.read();
         match route.path.as_slice() {
             [aggregate, id, ..] if route.screen == "what-if" => Some((aggregate.clone(), id.clone())),
             _ => {
                 let open = lab.open.read();
-                let Open { aggregate, id, .. } = open.as_ref()?;
-                Some((aggregate.clone(), id.clone()))
+                left_last(&lab.streams.read()).or_else(|| {
+                    let Open { aggregate, id, .. } = open.as_ref()?;
+                    Some((aggregate.clone(), id.clone()))
+                })
             }
         }
     });
@@ -285,22 +335,30 @@ pub(crate) fn WhatIf(lab: Lab) -> impl IntoView {
         // A stream that has grown since is looked at anew.
         found.map(|stream| (wanted, stream.version))
     });
-    Effect::new(move |before: Option<Route>| {
-        let route = lab.route.get();
-        if let Some(((aggregate, id), _)) = is_there.get()
-            && route.screen == "what-if"
-        {
-            // A link says which branch. Who comes back without one, or whose stream has grown, goes on where it was.
-            let is_link = route.setting("edits").is_some() && before.as_ref() != Some(&route);
-            let left = LEFT.with_borrow(Clone::clone).filter(|left| left.path == [&*aggregate, &*id]);
-            let place = left.filter(|_| !is_link);
-            desk.look(&aggregate, &id, place.as_ref().unwrap_or(&route));
+    // How often an address was opened: the same link opened again is one more, whatever was done in between.
+    let opened = Memo::new(move |before: Option<&u32>| {
+        lab.route.track();
+        before.map_or(0, |before| before.wrapping_add(1))
+    });
+    Effect::new(move |before: Option<Option<u32>>| {
+        let (route, opened) = (lab.route.get(), opened.get());
+        let seen = before.flatten();
+        if route.screen != "what-if" {
+            return seen;
         }
-        route
+        let Some(((aggregate, id), _)) = is_there.get() else {
+            desk.look_away();
+            return seen;
+        };
+        // A link says which branch. Who comes back without one, or whose stream has grown, goes on where it was.
+        let is_link = route.setting("edits").is_some() && seen != Some(opened);
+        let place = left(&aggregate, &id).filter(|_| !is_link);
+        desk.look(&aggregate, &id, place.as_ref().unwrap_or(&route));
+        Some(opened)
     });
     Effect::new(move |_| {
         let Some(address) = desk.address() else { return };
-        LEFT.set(Some(address.clone()));
+        keep(address.clone());
         let mut short = address;
         short.query.retain(|(name, value)| name != "edits" || value.len() <= LINK);
         let current = Route::current();

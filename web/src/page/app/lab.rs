@@ -49,8 +49,14 @@ impl App {
             if self.screen.get() != SCREENS[0].name || self.wanted.read().is_some() {
                 return None;
             }
-            let place = self.here()?;
-            set_timeout_with_handle(move || place.replace(), REST).ok()
+            self.selected.track();
+            self.version.track();
+            let write = move || {
+                if let Some(here) = untrack(|| self.here()) {
+                    here.replace();
+                }
+            };
+            set_timeout_with_handle(write, REST).ok()
         });
     }
 

@@ -50,13 +50,19 @@ pub(crate) fn Dialogs(app: App) -> impl IntoView {
             app.dialog.set(None);
         }
     };
+    // The browser tells of it later, and by then another box may be open.
+    let closed = move |_| {
+        if frame.get_untracked().is_some_and(|frame| !frame.open()) {
+            app.dialog.set(None);
+        }
+    };
     view! {
         <dialog
             class="over"
             aria-labelledby="over-title"
             node_ref=frame
             on:cancel=move |_: ev::Event| app.dialog.set(None)
-            on:close=move |_| app.dialog.set(None)
+            on:close=closed
             on:mousedown=beside
         >
             <div class="pane-head">
