@@ -229,6 +229,15 @@ impl Event {
 
     /// The same event at another place: a branch of a stream renumbers what follows an edit.
     pub(crate) fn moved(&self, id: Ulid, version: u64) -> Result<Event, Issue> {
+        self.rewritten(id, version, self.payload())
+    }
+
+    /// The same event with another payload.
+    pub(crate) fn with_payload(&self, payload: Object) -> Result<Event, Issue> {
+        self.rewritten(self.id, self.version, payload)
+    }
+
+    fn rewritten(&self, id: Ulid, version: u64, payload: Object) -> Result<Event, Issue> {
         let head = Head {
             id,
             name: &self.name,
@@ -239,7 +248,7 @@ impl Event {
             schema_version: self.schema_version,
             trace: &self.trace(),
         };
-        Event::write(&head, self.payload())
+        Event::write(&head, payload)
     }
 
     pub(crate) fn shared_name(&self) -> &Text {

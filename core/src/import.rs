@@ -139,6 +139,16 @@ impl Stream {
         self.lines.iter().map(|(_, event)| event)
     }
 
+    /// The same, each with the line that it stood in.
+    pub fn lines(&self) -> impl ExactSizeIterator<Item = (u32, &Event)> {
+        self.lines.iter().map(|(line, event)| (*line, event))
+    }
+
+    /// How many of its events follow each other from version 1 without a gap.
+    pub fn whole(&self) -> usize {
+        self.whole
+    }
+
     /// Its timeline, up to the first gap.
     pub fn timeline(&self) -> Timeline {
         let events = self.events().take(self.whole).cloned().collect();
@@ -156,6 +166,8 @@ pub struct Import {
     bytes: usize,
     events: usize,
     log: EventLog,
+    /// How many streams were put in order; none while more may be pushed.
+    settled: Option<usize>,
     /// Where it is read strictly: each event as it comes, instead of the log's streams.
     strict: Option<Vec<(u32, Event)>>,
 }
@@ -282,13 +294,36 @@ impl Import {
         self.events
     }
 
+    /// Does a part of what [`finish`](Self::finish) does, behind the last piece: puts so many more streams in order.
+    /// Gives whether any are left. Whoever has to answer meanwhile calls this as long as there are, and finishes then.
+    ///
+    /// ```
+    /// let mut import = rewound_core::import::Import::new();
+    /// import.push(b"{}");
+    /// while import.settle(500) {}
+    /// assert_eq!(import.finish().problems().len(), 1);
+    /// ```
+    pub fn settle(&mut self, streams: usize) -> bool {
+        let from = match self.settled {
+            Some(settled) => settled,
+            None => {
+                self.end();
+                0
+            }
+        };
+        let all = self.log.streams.values_mut();
+        let until = from.saturating_add(streams).min(all.len());
+        for stream in all.get_mut(from..until).into_iter().flatten() {
+            stream.put_in_order(&mut self.log.problems);
+        }
+        self.settled = Some(until);
+        until < all.len()
+    }
+
     /// Reads what is left, puts every stream in order, and tells what is missing or twice there.
     pub fn finish(mut self) -> EventLog {
-        self.end();
+        self.settle(usize::MAX);
         let Self { mut log, .. } = self;
-        for stream in log.streams.values_mut() {
-            stream.put_in_order(&mut log.problems);
-        }
         let more = log.problems.split_off(log.problems.len().min(MAX_PROBLEMS));
         sort_by_key(&mut log.problems, |problem| problem.line.into());
         log.problems.extend(more);
@@ -742,7 +777,14 @@ mod tests {
         // In single bytes it reads the same.
         let mut import = Import::new();
         bytes.iter().for_each(|byte| import.push(&[*byte]));
-        assert_eq!(import.finish().to_ndjson(), log.to_ndjson());
+        // Put in order stream by stream, it is the same.
+        let mut calls = 1;
+        while import.settle(1) {
+            calls += 1;
+        }
+        assert_eq!(calls, log.streams().len().max(1));
+        let settled = import.finish();
+        assert_eq!((settled.to_ndjson(), settled.problems()), (log.to_ndjson(), log.problems()));
         log
     }
 

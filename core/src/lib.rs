@@ -11,9 +11,10 @@
 //! | [`domain`], [`schema`] | domains with their types erased, and their JSON Schemas |
 //! | [`run`], [`read`], [`rebuild`], [`cache`], [`store`] | a command or a read on its way, and what a store is |
 //! | [`timeline`], [`import`] | time travel, and real logs to travel in |
+//! | [`evolution`] | old events, logs and snapshots: what becomes of them today |
 //! | [`replay`] | from the bytes of a stream straight to its state |
 //! | [`dynamodb`], [`http`] | the store's calls and the edge's requests, without sending or receiving any |
-//! | [`projection`], [`views`] | read models |
+//! | [`projection`], [`views`], [`delivery`] | read models, and events on their way to them |
 //! | [`feed`] | how events reach read models, the saga and an outbox on DynamoDB |
 //! | [`sim`] | every interleaving, and storms of faults |
 //!
@@ -54,11 +55,13 @@ mod attribute;
 #[cfg(feature = "replay")]
 mod block;
 pub mod cache;
+pub mod delivery;
 pub mod domain;
 pub mod domains;
 pub mod dynamodb;
 pub mod error;
 pub mod event;
+pub mod evolution;
 pub mod feed;
 mod gzip;
 pub mod http;

@@ -9,7 +9,7 @@
 use crate::{event::Event, run::escaped, time::Millis, value::Object};
 use serde_json::Value;
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     mem,
     ops::Bound,
 };
@@ -95,6 +95,48 @@ pub struct DeadLetter {
     pub attempts: u32,
 }
 
+/// What it comes to that an event is delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// It is the next of its stream.
+    Next,
+    /// It waits until this version of its stream was applied or parked.
+    Waits(u64),
+    /// It was applied or parked before, waits already, or is no business of this projection: it is let go.
+    LetGo,
+}
+
+/// What it came to that an event was tried.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tried {
+    /// It was applied.
+    Applied(Event),
+    /// It could not be applied, and is tried again.
+    Failed {
+        /// The event.
+        event: Event,
+        /// Why not.
+        error: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// When it is tried again.
+        at: Millis,
+    },
+    /// It could not be applied, and was parked: the last of the dead letters.
+    Parked(Event),
+}
+
+/// An event that was delivered and neither applied nor parked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Waiting<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// What it waits for.
+    pub why: Arrival,
+    /// How often it was tried in vain, and when it is tried again.
+    pub failing: Option<(u32, Millis)>,
+}
+
 /// What a read model has seen of each stream: the version up to which events were applied or parked.
 pub type Checkpoint = BTreeMap<String, u64>;
 
@@ -106,6 +148,9 @@ pub struct Lag {
     /// The time of the oldest of them, in milliseconds since the epoch.
     pub since: Option<Millis>,
 }
+
+/// A row with the id of its aggregate.
+pub type Row<'a> = (&'a str, &'a Object);
 
 /// A projection at work.
 ///
@@ -126,16 +171,31 @@ pub struct Projector {
     next: Option<Generation>,
 }
 
+/// Where an event stands: its stream and its version.
+type Key = (String, u64);
+
+/// What an event of that version is where a stream was seen up to another.
+fn due(seen: u64, version: u64) -> Arrival {
+    match seen + 1 {
+        next if next == version => Arrival::Next,
+        next => Arrival::Waits(next),
+    }
+}
+
 /// One build of a read model.
 #[derive(Debug, Clone, Default)]
 struct Generation {
     rows: BTreeMap<String, Object>,
     checkpoint: Checkpoint,
+    /// How many events were applied or parked: the sum of the checkpoint's versions.
+    settled: u64,
     /// What was delivered and neither applied nor parked, by stream and version.
-    waiting: BTreeMap<(String, u64), Event>,
+    waiting: BTreeMap<Key, Event>,
     /// The streams whose next event failed: how often, and when it is tried again.
     failing: BTreeMap<String, (u32, Millis)>,
     dead: Vec<DeadLetter>,
+    /// Where the parked events stand that were given up.
+    given_up: BTreeSet<Key>,
 }
 
 impl Projector {
@@ -170,6 +230,35 @@ impl Projector {
         if self.paused { 0 } else { self.live.run(&self.projection, now, batch) }
     }
 
+    /// Tries one event that is due, also while it is paused, and gives what came of it; none where none is due.
+    pub fn step(&mut self, now: Millis) -> Option<Tried> {
+        let key = self.live.next_due(Bound::Unbounded, now)?;
+        self.live.try_one(&self.projection, &key, now)
+    }
+
+    /// What it would come to if this event were delivered now.
+    pub fn arrival(&self, event: &Event) -> Arrival {
+        let Generation { checkpoint, waiting, .. } = &self.live;
+        let (id, version) = (event.aggregate_id().to_owned(), event.version());
+        let seen = checkpoint.get(&id).copied().unwrap_or(0);
+        if event.aggregate() != self.projection.aggregate
+            || version <= seen
+            || waiting.contains_key(&(id, version))
+        {
+            return Arrival::LetGo;
+        }
+        due(seen, version)
+    }
+
+    /// The events that were delivered and neither applied nor parked, stream by stream, and what each waits for.
+    pub fn waiting(&self) -> impl Iterator<Item = Waiting<'_>> {
+        self.live.waiting.iter().map(|((id, version), event)| {
+            let why = due(self.live.checkpoint.get(id).copied().unwrap_or(0), *version);
+            let failing = self.live.failing.get(id).copied().filter(|_| why == Arrival::Next);
+            Waiting { event, why, failing }
+        })
+    }
+
     /// Stops applying until [`resume`](Self::resume); what is delivered waits.
     pub fn pause(&mut self) {
         self.paused = true;
@@ -190,9 +279,42 @@ impl Projector {
         &self.live.rows
     }
 
+    /// Up to `count` rows after the first `skip`, each with the id of its aggregate, and how many there are in all: in
+    /// the order of their ids, or as an index has them whose places begin with a [`prefix`](Index::prefix).
+    pub fn page(&self, order: Option<(&Index, &str)>, skip: usize, count: usize) -> (Vec<Row<'_>>, usize) {
+        let rows = &self.live.rows;
+        let row = |(id, row)| (String::as_str(id), row);
+        let Some((index, prefix)) = order else {
+            return (rows.iter().skip(skip).take(count).map(row).collect(), rows.len());
+        };
+        let mut total = 0;
+        // Only the rows up to the end of the page are kept in order: there may be many more.
+        let mut first = BTreeMap::new();
+        for (id, fields) in rows {
+            let Some(key) = index.key(fields).filter(|key| key.starts_with(prefix)) else { continue };
+            total += 1;
+            first.insert((key, id), fields);
+            if first.len() > skip.saturating_add(count) {
+                if index.descending {
+                    first.pop_first()
+                } else {
+                    first.pop_last()
+                };
+            }
+        }
+        let page = first.into_iter().map(|((_, id), fields)| (id.as_str(), fields));
+        let page = if index.descending { page.rev().skip(skip).collect() } else { page.skip(skip).collect() };
+        (page, total)
+    }
+
     /// What it has seen.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.live.checkpoint
+    }
+
+    /// How many events it has applied or parked: the sum of the versions in its checkpoint.
+    pub fn settled(&self) -> u64 {
+        self.live.settled
     }
 
     /// How far it is behind.
@@ -234,9 +356,34 @@ impl Projector {
         }
     }
 
+    /// Puts a repaired copy of a parked event in its place, for [`retry`](Self::retry). It has to be the same version
+    /// of the same stream; gives whether it is.
+    pub fn repair(&mut self, index: usize, event: Event) -> bool {
+        let place = |event: &Event| (event.aggregate_id().to_owned(), event.version());
+        match self.live.dead.get_mut(index) {
+            Some(letter) if place(&letter.event) == place(&event) => {
+                letter.event = event;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Gives a parked event up, and gives it back.
     pub fn skip(&mut self, index: usize) -> Option<DeadLetter> {
-        (index < self.live.dead.len()).then(|| self.live.dead.remove(index))
+        let letter = (index < self.live.dead.len()).then(|| self.live.dead.remove(index))?;
+        self.live.given_up.insert((letter.event.aggregate_id().to_owned(), letter.event.version()));
+        Some(letter)
+    }
+
+    /// How many parked events were given up: the rows are without them.
+    pub fn given_up(&self) -> usize {
+        self.live.given_up.len()
+    }
+
+    /// Whether this event was parked and given up.
+    pub fn is_given_up(&self, event: &Event) -> bool {
+        self.live.given_up.contains(&(event.aggregate_id().to_owned(), event.version()))
     }
 
     /// Begins to build the read model anew beside the live one.
@@ -252,6 +399,12 @@ impl Projector {
         {
             next.deliver(event);
         }
+    }
+
+    /// How many events the generation that is being built has applied or parked, and which it parked; none where none
+    /// is being built.
+    pub fn rebuilt(&self) -> Option<(u64, &[DeadLetter])> {
+        self.next.as_ref().map(|next| (next.settled, next.dead.as_slice()))
     }
 
     /// How far the generation that is being built is behind the live one, in events; none where none
@@ -299,45 +452,56 @@ impl Generation {
         let mut done = 0;
         let mut from = Bound::Unbounded;
         while done < batch {
-            let Some((key, _)) = self.waiting.range((from, Bound::Unbounded)).next() else { break };
-            let key = key.clone();
-            if self.is_next(&key, now) {
-                done += self.try_one(projection, &key, now);
-                from = Bound::Excluded(key);
-            } else {
-                // Where a stream's first event has to wait, so have the rest.
-                from = Bound::Excluded((key.0, u64::MAX));
-            }
+            let Some(key) = self.next_due(from, now) else { break };
+            let tried = self.try_one(projection, &key, now);
+            done += usize::from(matches!(tried, Some(Tried::Applied(_) | Tried::Parked(_))));
+            from = Bound::Excluded(key);
         }
         done
     }
 
-    fn is_next(&self, (id, version): &(String, u64), now: Millis) -> bool {
-        let due = self.failing.get(id).is_none_or(|(_, at)| *at <= now);
-        due && *version == self.checkpoint.get(id).copied().unwrap_or(0) + 1
+    /// The first event from there on that can be tried.
+    fn next_due(&self, mut from: Bound<Key>, now: Millis) -> Option<Key> {
+        loop {
+            let (key, _) = self.waiting.range((from, Bound::Unbounded)).next()?;
+            if self.is_next(key, now) {
+                return Some(key.clone());
+            }
+            // Where a stream's first event has to wait, so have the rest.
+            from = Bound::Excluded((key.0.clone(), u64::MAX));
+        }
     }
 
-    /// Tries the event; gives 1 where it was applied or parked, 0 where it will be tried again.
-    fn try_one(&mut self, projection: &Projection, key: &(String, u64), now: Millis) -> usize {
+    fn is_next(&self, (id, version): &Key, now: Millis) -> bool {
+        let is_due = self.failing.get(id).is_none_or(|(_, at)| *at <= now);
+        is_due && due(self.checkpoint.get(id).copied().unwrap_or(0), *version) == Arrival::Next
+    }
+
+    fn try_one(&mut self, projection: &Projection, key: &Key, now: Millis) -> Option<Tried> {
         let (id, version) = key;
-        let Entry::Occupied(waiting) = self.waiting.entry(key.clone()) else { return 0 };
-        match (projection.apply)(self.rows.get(id).cloned(), waiting.get()) {
+        let Entry::Occupied(waiting) = self.waiting.entry(key.clone()) else { return None };
+        let tried = match (projection.apply)(self.rows.get(id).cloned(), waiting.get()) {
             Ok(row) => {
-                waiting.remove();
+                let event = waiting.remove();
                 self.put(id.clone(), row);
+                Tried::Applied(event)
             }
             Err(error) => {
                 let attempts = self.failing.get(id).map_or(0, |(attempts, _)| *attempts) + 1;
                 if attempts < ATTEMPTS {
-                    self.failing.insert(id.clone(), (attempts, now.saturating_add(RETRY_AFTER)));
-                    return 0;
+                    let at = now.saturating_add(RETRY_AFTER);
+                    self.failing.insert(id.clone(), (attempts, at));
+                    return Some(Tried::Failed { event: waiting.get().clone(), error, attempts, at });
                 }
-                self.dead.push(DeadLetter { event: waiting.remove(), error, attempts });
+                let event = waiting.remove();
+                self.dead.push(DeadLetter { event: event.clone(), error, attempts });
+                Tried::Parked(event)
             }
-        }
+        };
         self.failing.remove(id);
         self.checkpoint.insert(id.clone(), *version);
-        1
+        self.settled += 1;
+        Some(tried)
     }
 
     fn put(&mut self, id: String, row: Option<Object>) {

@@ -27,8 +27,8 @@
 
 use crate::{
     aggregate::Once,
-    domain::{Command, Domain, Instance, Sender, Snapshot, decide},
-    error::{Error, Result},
+    domain::{Command, Domain, Instance, Sender, Snapshot, SnapshotError, decide},
+    error::{Error, Issue, Result},
     event::Event,
     store::{
         Answer, Commit, Cost, Failure, KEY_LIFETIME, Loaded, MAX_ITEMS, PAGE, Page, Record, Reply, Request,
@@ -201,6 +201,20 @@ impl CommandRun {
         self.conflicts
     }
 
+    /// The state that was decided on last; none where nothing was decided, or the aggregate did not exist.
+    pub fn known(&self) -> Option<&Snapshot> {
+        self.known.as_ref()
+    }
+
+    /// What was decided and writes nothing, while it is asked whether an earlier run with the same key has a better
+    /// answer.
+    pub fn undecided(&self) -> Option<&Result<Done>> {
+        match &self.phase {
+            Phase::Record(result) => Some(result),
+            _ => None,
+        }
+    }
+
     /// How often a request was sent again so far, since the store was too busy or its answer was lost.
     pub fn resends(&self) -> u32 {
         self.resends
@@ -281,7 +295,7 @@ impl CommandRun {
         // Where nothing is known, the run tries as if nothing were there: a command that creates its
         // aggregate needs no load, and every other is refused by that state and loads the real one.
         let cached = self.options.cached.take();
-        let known = cached.and_then(|snapshot| resume(self.domain, &self.id, &snapshot));
+        let known = cached.and_then(|snapshot| resume(self.domain, &self.id, &snapshot).ok());
         self.decide(known.unwrap_or_else(|| self.domain.start(&self.id)))
     }
 
@@ -529,15 +543,41 @@ fn done(commit: Commit) -> Phase {
 }
 
 /// The aggregate as a snapshot has it, where that is one of this very aggregate and can be used.
-fn resume(domain: &'static dyn Domain, id: &str, snapshot: &Snapshot) -> Option<Box<dyn Instance>> {
-    if *snapshot.meta.id == *id { domain.resume(snapshot).ok() } else { None }
+fn resume(
+    domain: &'static dyn Domain,
+    id: &str,
+    snapshot: &Snapshot,
+) -> Result<Box<dyn Instance>, SnapshotError> {
+    if *snapshot.meta.id != *id {
+        let message = format!("it is the state of {}", snapshot.meta.id);
+        return Err(SnapshotError::Corrupt(Issue { pointer: "/$meta/id".into(), message }));
+    }
+    domain.resume(snapshot)
 }
 
 /// What a store knows of an aggregate without its events.
 pub(crate) fn begin(domain: &'static dyn Domain, id: &str, loaded: Loaded) -> Box<dyn Instance> {
-    let snapshot = loaded.snapshot.filter(|snapshot| snapshot.meta.version <= loaded.version);
-    let resumed = snapshot.and_then(|snapshot| resume(domain, id, &snapshot));
-    resumed.unwrap_or_else(|| domain.start(id))
+    begin_and_say(domain, id, loaded).0
+}
+
+/// The same, and why the snapshot was not taken, where there was one.
+pub(crate) fn begin_and_say(
+    domain: &'static dyn Domain,
+    id: &str,
+    loaded: Loaded,
+) -> (Box<dyn Instance>, Option<SnapshotError>) {
+    let resumed = loaded.snapshot.map(|snapshot| {
+        if snapshot.meta.version > loaded.version {
+            let message = format!("it is ahead of the events, which end with version {}", loaded.version);
+            return Err(SnapshotError::Corrupt(Issue { pointer: "/$meta/version".into(), message }));
+        }
+        resume(domain, id, &snapshot)
+    });
+    match resumed {
+        Some(Ok(instance)) => (instance, None),
+        Some(Err(error)) => (domain.start(id), Some(error)),
+        None => (domain.start(id), None),
+    }
 }
 
 /// The aggregate after another page of its events, and whether that was the last: it has to reach the version

@@ -5,8 +5,10 @@
 //! has to make a JavaScript number of it needs to ask.
 
 use crate::{number::MAX_SAFE, order::Map};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+/// A JSON value, and the macro that writes one.
+pub use serde_json::{Value, json};
 
 /// A JSON object that keeps the order of its keys.
 pub type Object = serde_json::Map<String, Value>;
@@ -194,7 +196,6 @@ pub(crate) fn digits(text: &str) -> (bool, String, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn diff_names_the_deepest_place_and_escapes_it() {

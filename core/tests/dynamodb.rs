@@ -6,7 +6,7 @@ use rewound_core::{
     dynamodb::{
         Call, Layout, Rows,
         error::{Meaning, meaning},
-        exchange::{Exchange, Next, Response},
+        exchange::{Exchange, Next, Response, cancellation},
     },
     event::Event,
     store::{Answer, Commit, Failure, Loaded, Record, Request},
@@ -234,6 +234,23 @@ fn a_cancelled_transaction_says_why() {
     let Err(Failure::Refused(message)) = cancelled(json!([none, check(json!({})), none])) else { panic!() };
     assert!(message.contains("an id that is there already"), "{message}");
     assert!(matches!(cancelled(json!([])), Err(Failure::Refused(_))));
+}
+
+#[test]
+fn a_refusal_that_is_shown_is_one_that_is_understood() {
+    let meta = Meta { id: "c1".into(), version: 5, actor: "eve".into(), updated_at: Some(1_000) };
+    let state = json!({ "email": "eve@example.com", "tags": [1, null] }).as_object().unwrap().clone();
+    let winner = Loaded { version: 5, snapshot: Some(Snapshot { meta, state, fingerprint: 7 }) };
+    let taken =
+        Record { hash: "cd".into(), expires_at: Some(1_754_547_152_000), ..commit().records[0].clone() };
+    for refusal in
+        [Answer::Conflict(Some(winner)), Answer::Conflict(Some(Loaded::default())), Answer::KeyTaken(taken)]
+    {
+        let body = cancellation(&commit(), &refusal).unwrap();
+        assert_eq!(body["CancellationReasons"].as_array().map(Vec::len), Some(3));
+        assert_eq!(answer(Request::Commit(Box::new(commit())), 400, &body), Ok(refusal));
+    }
+    assert_eq!(cancellation(&commit(), &Answer::Committed), None);
 }
 
 #[test]

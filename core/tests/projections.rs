@@ -198,3 +198,28 @@ fn a_rebuild_grows_beside_the_live_one_and_is_swapped_in_when_it_has_caught_up()
     assert_eq!(projector.rows()["a"]["balance"], 10, "the new one worked while the live one was paused");
     assert_eq!((projector.lag().events, projector.rebuild_lag()), (0, None));
 }
+
+#[test]
+fn a_page_of_rows_comes_in_the_order_of_an_index() {
+    let mut customers = Projector::new(views::CUSTOMERS);
+    for (id, email) in [("1", "Cy@x"), ("2", "bo@x"), ("3", "al@x"), ("4", "alma@x"), ("5", "dee@x")] {
+        let register = ("Register", json!({"email": email, "name": id}));
+        let suspend = ("Suspend", json!({"reason": "x"}));
+        let all = if id == "2" { vec![register, suspend] } else { vec![register] };
+        events("Customer", id, &all).into_iter().for_each(|event| customers.deliver(event));
+    }
+    customers.run(0, 100);
+    let ids = |order, skip, count| {
+        let (rows, total) = customers.page(order, skip, count);
+        (rows.into_iter().map(|(id, _)| id.to_owned()).collect::<String>(), total)
+    };
+    assert_eq!(ids(None, 1, 3), ("234".to_owned(), 5));
+    let [by_email, by_status] = views::CUSTOMERS.indexes else { panic!("customers have two indexes") };
+    assert_eq!(ids(Some((by_email, "")), 0, 100), ("34215".to_owned(), 5));
+    let (al, active) = (by_email.prefix(None, "AL"), by_status.prefix(Some("ACTIVE"), ""));
+    assert_eq!(ids(Some((by_email, &al)), 0, 1), ("3".to_owned(), 2));
+    assert_eq!(ids(Some((by_status, &active)), 2, 2), ("15".to_owned(), 4));
+    let newest = rewound_core::projection::Index { descending: true, ..*by_email };
+    assert_eq!(ids(Some((&newest, "")), 1, 2), ("12".to_owned(), 5));
+    assert_eq!(ids(Some((&newest, "")), 5, 2), (String::new(), 5));
+}

@@ -5,30 +5,39 @@ use serde_json::{Number, Value};
 
 /// A field of a form.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Field {
-    pub(crate) name: String,
-    pub(crate) title: String,
-    pub(crate) description: String,
-    pub(crate) unit: Option<String>,
-    pub(crate) required: bool,
+pub struct Field {
+    /// Its name in the command.
+    pub name: String,
+    /// What it is called.
+    pub title: String,
+    /// What it is, in a sentence; empty where the schema has none.
+    pub description: String,
+    /// What it counts, such as `cents`.
+    pub unit: Option<String>,
+    /// Whether a command needs it.
+    pub required: bool,
     /// The text that stands there from the start.
-    pub(crate) default: String,
-    pub(crate) kind: Kind,
+    pub default: String,
+    /// What it takes.
+    pub kind: Kind,
 }
 
+/// What a field takes.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A text.
     Text {
         /// `email` and the like, where the schema names one.
         format: Option<String>,
     },
+    /// A whole number.
     Integer,
     /// Lines with these fields.
     List(Vec<Field>),
 }
 
 /// The fields of a command.
-pub(crate) fn fields(shape: &Shape) -> Vec<Field> {
+pub fn fields(shape: &Shape) -> Vec<Field> {
     of(&shape.schema)
 }
 
@@ -65,7 +74,7 @@ fn of(schema: &Value) -> Vec<Field> {
 }
 
 /// The texts of a form that nobody filled in yet: an object of texts, a list with one line.
-pub(crate) fn blank(fields: &[Field]) -> Value {
+pub fn blank(fields: &[Field]) -> Value {
     let fields = fields.iter().map(|field| {
         let value = match &field.kind {
             Kind::List(each) => Value::Array(vec![blank(each)]),
@@ -77,7 +86,7 @@ pub(crate) fn blank(fields: &[Field]) -> Value {
 }
 
 /// What the texts mean. A text that is no number stays a text: the schema's check says so then.
-pub(crate) fn read(fields: &[Field], draft: &Value) -> Object {
+pub fn read(fields: &[Field], draft: &Value) -> Object {
     let mut object = Object::new();
     for field in fields {
         let value = match (&field.kind, draft.get(&field.name)) {

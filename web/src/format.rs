@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 type CentsByAggregate = Vec<(String, BTreeSet<String>)>;
 
 /// Whether a field of that aggregate's events or state counts cents; never in an unknown domain.
-pub(crate) fn is_cents(aggregate: &str, field: &str) -> bool {
+pub fn is_cents(aggregate: &str, field: &str) -> bool {
     thread_local! {
         static KNOWN: CentsByAggregate = domains::all()
             .iter()
@@ -40,14 +40,14 @@ fn collect_cents(schema: &Value, fields: &mut BTreeSet<String>) {
 }
 
 /// Cents as people write money: `-123456` is `−1,234.56`.
-pub(crate) fn money(cents: i64) -> String {
+pub fn money(cents: i64) -> String {
     let minus = if cents < 0 { "−" } else { "" };
     let cents = cents.unsigned_abs();
     format!("{minus}{}.{:02}", grouped(cents / 100), cents % 100)
 }
 
 /// A number with its thousands apart: `8577` is `8,577`.
-pub(crate) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -60,12 +60,12 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// `1 event`, `2 events`, `8,577 events`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
+pub fn count(number: usize, noun: &str) -> String {
     format!("{} {noun}{}", grouped(number as u64), if number == 1 { "" } else { "s" })
 }
 
 /// A time to the minute, in UTC: `2026-06-01 09:30`.
-pub(crate) fn minute(time: Millis) -> String {
+pub fn minute(time: Millis) -> String {
     let iso = to_iso(time);
     match (iso.get(..10), iso.get(11..16)) {
         (Some(day), Some(time)) => format!("{day} {time}"),
@@ -73,8 +73,20 @@ pub(crate) fn minute(time: Millis) -> String {
     }
 }
 
+/// How long something takes, by its two greatest units: `850 ms`, `4.2 s`, `2 d 3 h`.
+pub fn span(time: Millis) -> String {
+    let (seconds, minutes, hours) = (time / 1_000, time / 60_000, time / 3_600_000);
+    match time {
+        0..1_000 => format!("{time} ms"),
+        1_000..60_000 => format!("{seconds}.{} s", time % 1_000 / 100),
+        60_000..3_600_000 => format!("{minutes} min {} s", seconds % 60),
+        3_600_000..86_400_000 => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{} d {} h", grouped(hours / 24), hours % 24),
+    }
+}
+
 /// The end of a long id, where ids of the same day differ.
-pub(crate) fn short_id(id: &str) -> String {
+pub fn short_id(id: &str) -> String {
     let letters = id.chars().count();
     if letters <= 16 {
         return id.to_owned();
@@ -83,7 +95,7 @@ pub(crate) fn short_id(id: &str) -> String {
 }
 
 /// What a person calls an aggregate, by the event that created it; none where nothing in it is a name.
-pub(crate) fn label(first: &Event) -> Option<String> {
+pub fn label(first: &Event) -> Option<String> {
     let payload = || first.payload();
     let text = |payload: Object, field: &str| payload.get(field).and_then(Value::as_str).map(str::to_owned);
     match first.aggregate() {
@@ -104,20 +116,24 @@ pub(crate) fn label(first: &Event) -> Option<String> {
 }
 
 /// An aggregate's kind in words: `BankAccount` is "Bank account".
-pub(crate) fn kind(aggregate: &str) -> String {
+pub fn kind(aggregate: &str) -> String {
     if domains::find(aggregate).is_some() { words(aggregate) } else { aggregate.to_owned() }
 }
 
 /// What an event says, in one line: the first of its fields, money readable.
-pub(crate) fn gist(event: &Event) -> String {
+pub fn gist(event: &Event) -> String {
+    gist_of(event.aggregate(), &event.payload())
+}
+
+/// What a payload of that aggregate says, as [`gist`].
+pub fn gist_of(aggregate: &str, payload: &Object) -> String {
     const FIELDS: usize = 3;
     const LETTERS: usize = 32;
-    let known = domains::find(event.aggregate()).is_some();
-    let payload = event.payload();
+    let known = domains::find(aggregate).is_some();
     let parts = payload.iter().filter_map(|(name, value)| {
         let text = match value {
             Value::Number(number) => match number.as_i64() {
-                Some(cents) if is_cents(event.aggregate(), name) => money(cents),
+                Some(cents) if is_cents(aggregate, name) => money(cents),
                 _ => number.to_string(),
             },
             Value::String(text) if known => short_id(text),
@@ -135,4 +151,28 @@ pub(crate) fn gist(event: &Event) -> String {
         })
     });
     parts.take(FIELDS).collect::<Vec<_>>().join(" · ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+    // For all tests of what the two programs share.
+    wasm_bindgen_test_configure!(run_in_browser);
+
+    #[wasm_bindgen_test]
+    fn a_span_is_told_by_its_two_greatest_units() {
+        let table = [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (4_250, "4.2 s"),
+            (60_000, "1 min 0 s"),
+            (3_600_000 + 61_000, "1 h 1 min"),
+            (1_500 * 86_400_000 + 7_200_000, "1,500 d 2 h"),
+        ];
+        for (time, said) in table {
+            assert_eq!(span(time), said);
+        }
+    }
 }

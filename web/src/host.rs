@@ -6,17 +6,17 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 
 /// The browser's clock, in milliseconds since the epoch.
-pub(crate) fn now() -> Millis {
+pub fn now() -> Millis {
     js_sys::Date::now() as Millis
 }
 
 /// Milliseconds since the page was opened, for measuring.
-pub(crate) fn stopwatch() -> f64 {
+pub fn stopwatch() -> f64 {
     leptos::prelude::window().performance().map_or_else(js_sys::Date::now, |performance| performance.now())
 }
 
 /// 80 random bits; the clock's where the browser has no randomness to give.
-pub(crate) fn random() -> u128 {
+pub fn random() -> u128 {
     let mut bytes = [0; 16];
     match getrandom::fill(&mut bytes) {
         Ok(()) => u128::from_le_bytes(bytes) >> 48,
@@ -25,17 +25,17 @@ pub(crate) fn random() -> u128 {
 }
 
 /// A new id.
-pub(crate) fn new_id() -> String {
+pub fn new_id() -> String {
     Ulid::from_parts(now(), random()).to_string()
 }
 
 /// The text in lower case. The browser brings the tables for that; our own would be downloaded.
-pub(crate) fn lower_case(text: &str) -> String {
+pub fn lower_case(text: &str) -> String {
     JsString::from(text).to_lower_case().into()
 }
 
 /// Lets the browser paint and answer before the work goes on, for so many milliseconds or just a moment.
-pub(crate) async fn pause(milliseconds: i32) {
+pub async fn pause(milliseconds: i32) {
     let mut resolver = |resolve: Function, _: Function| {
         let window = leptos::prelude::window();
         if window.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds).is_err() {
@@ -46,8 +46,30 @@ pub(crate) async fn pause(milliseconds: i32) {
     drop(JsFuture::from(Promise::new(&mut resolver)).await);
 }
 
+/// Puts a text on the clipboard; says whether the browser let it.
+pub async fn copy(text: &str) -> bool {
+    crate::link::copy(text).await.is_ok()
+}
+
+/// The address of a text that a link downloads.
+pub fn as_address(text: &str) -> String {
+    format!("data:text/plain;charset=utf-8,{}", String::from(js_sys::encode_uri_component(text)))
+}
+
+/// Lets the browser paint where the work has gone on for longer than a frame allows; gives since when it goes on, by the
+/// [`stopwatch`].
+pub async fn breathe(since: f64) -> f64 {
+    // Less than a frame, which has other things to do as well.
+    const BUSY: f64 = 10.0;
+    if stopwatch() - since <= BUSY {
+        return since;
+    }
+    pause(0).await;
+    stopwatch()
+}
+
 /// What the browser says of an error.
-pub(crate) fn said(error: &JsValue) -> String {
+pub fn said(error: &JsValue) -> String {
     let text = |of: &str| {
         let text = js_sys::Reflect::get(error, &of.into()).ok()?.as_string();
         text.filter(|text| !text.is_empty())

@@ -9,23 +9,27 @@ const MOST: usize = 400;
 
 /// One field, item or nested object.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Row {
+pub struct Row {
     /// Its place, a JSON pointer.
-    pub(crate) path: String,
-    pub(crate) depth: usize,
-    pub(crate) name: String,
+    pub path: String,
+    /// How deep it is, from 0 on.
+    pub depth: usize,
+    /// The field's name, or the item's number.
+    pub name: String,
     /// What it is, for the colour: `text`, `number`, `word`, `nest`.
-    pub(crate) class: &'static str,
-    pub(crate) value: String,
+    pub class: &'static str,
+    /// The value as it is stored, in a line.
+    pub value: String,
     /// The value as money, where it counts cents.
-    pub(crate) money: Option<String>,
-    pub(crate) change: Option<Op>,
+    pub money: Option<String>,
+    /// What became of it.
+    pub change: Option<Op>,
     /// The value before, where there is another now.
-    pub(crate) was: Option<String>,
+    pub was: Option<String>,
 }
 
 /// The rows of a state that became `now` from `before`, and how many of all its fields changed.
-pub(crate) fn rows(aggregate: &str, before: &Value, now: &Value) -> (Vec<Row>, usize) {
+pub fn rows(aggregate: &str, before: &Value, now: &Value) -> (Vec<Row>, usize) {
     let mut tree = Tree { aggregate, rows: Vec::new(), changes: 0, left_out: 0 };
     let currency = now.get("currency").and_then(Value::as_str).unwrap_or_default();
     tree.children("", 0, Some(before), Some(now));
@@ -126,7 +130,7 @@ impl Tree<'_> {
 }
 
 /// A value at a place in a line of its own: money where it counts cents.
-pub(crate) fn brief(aggregate: &str, path: &str, value: &Value) -> String {
+pub fn brief(aggregate: &str, path: &str, value: &Value) -> String {
     let field = path.rsplit('/').next().unwrap_or_default();
     match value.as_i64() {
         Some(cents) if is_cents(aggregate, field) => money(cents),

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { on, permits, start } from "./browser.mjs";
+import { LAB, on, permits, start } from "./browser.mjs";
 
 const { complaints, open } = await start();
 
@@ -63,10 +63,32 @@ for (const colorScheme of ["light", "dark"]) {
   }
 }
 
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [1280, 390, 320]) {
+    test(`no screen of the lab and no box breaks a rule, ${colorScheme}, ${width} wide`, async () => {
+      const page = await open({ colorScheme, viewport: { width, height: 800 } });
+      for (const key of ["?", "s", "Control+k"]) {
+        await page.keyboard.press(key);
+        await page.getByRole("dialog").waitFor();
+        assert.deepEqual(await violations(page), [], `the box of ${key}`);
+        await page.keyboard.press("Escape");
+      }
+      for (const { title, heading } of LAB) {
+        await page.getByRole("link", { name: title, exact: true }).click();
+        await page.getByRole("heading", { name: heading }).first().waitFor();
+        assert.deepEqual(await violations(page), [], title);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(wide <= width, `${title} is ${wide} wide`);
+      }
+      await page.context().close();
+    });
+  }
+}
+
 test("the checker finds what is wrong", async () => {
   const page = await open();
   await page.evaluate(() => {
-    document.querySelector(".tagline").style.color = "#ccc";
+    document.querySelector(".screens a").style.color = "#ccc";
     document.querySelector("#menu").previousElementSibling.removeAttribute("aria-label");
     document.querySelector("#menu").previousElementSibling.removeAttribute("title");
   });
@@ -169,8 +191,7 @@ test("all of it works with the keyboard alone, and the focus is always seen", as
   await page.waitForFunction(() => document.activeElement.id === "command-button");
 
   // Settings open, close and give the focus back.
-  await press("Tab");
-  assert.equal((await focused()).name, "Settings");
+  await tabTo("Settings");
   await press("Enter");
   await press("Tab");
   await press("ArrowRight");

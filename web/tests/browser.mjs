@@ -6,10 +6,19 @@ import { createServer } from "node:http";
 import { basename, delimiter, extname, join, normalize, resolve } from "node:path";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { chromium } from "playwright-core";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The lab's screens: in the address, as they are called, and a heading that shows that they stand. */
+export const LAB = [
+  { name: "conflicts", title: "Conflicts", heading: "Step by step" },
+  { name: "projections", title: "Projections", heading: "Account balances" },
+  { name: "what-if", title: "What if", heading: "Event by event" },
+  { name: "evolution", title: "Evolution", heading: "Snapshots" },
+  { name: "live", title: "Live", heading: "Connect to an edge" },
+];
 
 const types = {
   ".html": "text/html; charset=utf-8",
@@ -191,4 +200,33 @@ export function permits(say) {
     return JSON.stringify({ Item: item });
   });
   return { name: "stand-in.json.gz", mimeType: "", buffer: gzipSync(lines.join("\n")) };
+}
+
+/**
+ * A log of so many events: the permits, over and over, with new ids. `streams` says how many aggregates are in it, and
+ * `last` the id of the last of them.
+ */
+export function many(events, say) {
+  const lines = gunzipSync(permits(say).buffer).toString().trimEnd().split("\n");
+  const numbers = new Map();
+  const log = [];
+  let last;
+  const aggregates = new Set();
+  for (let copy = 0; log.length < events; copy += 1) {
+    const renamed = (id) => {
+      if (!numbers.has(id)) numbers.set(id, numbers.size);
+      // The time stays, and with it the order; what follows is a number of the copy's own.
+      return `${id.slice(0, 10)}${String(copy).padStart(4, "0")}${String(numbers.get(id)).padStart(12, "0")}`;
+    };
+    for (const line of lines.slice(0, events - log.length)) {
+      const event = line.replace(/"(eventId|aggregateId)":\{"S":"(\w{26})"/g, (_, name, id) => {
+        const own = renamed(id);
+        if (name === "aggregateId" && !aggregates.has(own)) aggregates.add((last = own));
+        return `"${name}":{"S":"${own}"`;
+      });
+      log.push(event);
+    }
+  }
+  const buffer = gzipSync(log.join("\n"), { level: 1 });
+  return { name: "many.json.gz", mimeType: "", buffer, streams: aggregates.size, last };
 }

@@ -4,7 +4,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { launch, root, serve } from "./browser.mjs";
+import { LAB, launch, root, serve } from "./browser.mjs";
 
 const log = process.argv[2];
 const folder = join(root, "target/screenshots");
@@ -49,6 +49,18 @@ try {
       await page.getByRole("button", { name: "Settings" }).click();
       await page.getByText("Start over…").click();
       await shoot("menu");
+      await page.keyboard.press("Escape");
+      for (const key of ["?", "s"]) {
+        await page.keyboard.press(key);
+        await page.getByRole("dialog").waitFor();
+        await shoot(key === "?" ? "keys" : "share");
+        await page.keyboard.press("Escape");
+      }
+      for (const { name, title, heading } of LAB) {
+        await page.getByRole("link", { name: title, exact: true }).click();
+        await page.getByRole("heading", { name: heading }).first().waitFor();
+        await shoot(name);
+      }
       await page.close();
     }
   }

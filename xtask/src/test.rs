@@ -45,7 +45,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "Tests of core, on DynamoDB, and of this tool", parts: &[Core], run: rust_tests },
     Stage { name: "A second DynamoDB (--full)", parts: &[Core, Worker], run: second_emulator },
     Stage { name: "The replay with WebAssembly's vectors", parts: &[Core], run: vector_tests },
-    Stage { name: "npm package", parts: &[Pkg], run: |_| pkg::build(&setup::wasm()?) },
+    Stage { name: "npm package", parts: &[Pkg, Web], run: |_| pkg::build(&setup::wasm()?) },
     Stage { name: "Tests of the npm package", parts: &[Pkg], run: package_tests },
     Stage { name: "Edge", parts: &[Worker], run: edge_tests },
     Stage { name: "Playground", parts: &[Web], run: playground },
@@ -131,6 +131,7 @@ fn rust_formatting(run: &mut Run) -> Result<()> {
 fn other_formatting(_: &mut Run) -> Result<()> {
     let globs = [
         "index.html",
+        "core/**/*.mjs",
         "web/**/*.{css,html,js,mjs,ts}",
         "pkg/**/*.{mjs,ts}",
         "worker/**/*.mjs",
@@ -264,7 +265,7 @@ fn vector_tests(run: &mut Run) -> Result<()> {
 
 fn sizes(run: &mut Run) -> Result<()> {
     let artefacts = size::ARTEFACTS.iter().filter(|artefact| match artefact.name {
-        "playground" => run.includes(Web),
+        "playground" | "playground's lab" => run.includes(Web),
         "edge" => run.includes(Worker),
         _ => run.includes(Pkg),
     });
@@ -286,13 +287,19 @@ fn rust_browser_tests(run: &mut Run) -> Result<()> {
     )
 }
 
-/// Each `web/tests/*.test.mjs`, on the `dist/` that was just built; `$CHROMIUM` tells them their browser.
+/// Each `web/tests/*.test.mjs`, on the `dist/` that was just built and on the edge; `$CHROMIUM` tells them their browser.
+/// What the page writes for others is run here too: tests in JavaScript on the package that was just built, and such in
+/// Rust.
 fn browser_tests(run: &mut Run) -> Result<()> {
+    // Where the edge has its own stage, that one has built it.
+    let edge = if run.includes(Worker) { worker::built() } else { worker::build(&setup::wasm()?)? };
     // Node's default reporter depends on where it prints; this one's summary is what is read below.
     run.tests(
         setup::node()?
             .command("node --test --test-reporter=spec")
             .args(tests_in("web/tests"))
+            .env("REWOUND_EDGE", edge)
+            .env("REWOUND_DYNAMODB", worker::dynamodb()?)
             .env("CHROMIUM", setup::chromium()?),
         "The failed tests are named above.",
     )

@@ -59,8 +59,16 @@ fn folder() -> PathBuf {
 
 /// Builds the edge into `worker/dist`, and what would be deployed of it into `target/edge`.
 pub(crate) fn build(tools: &Tools) -> Result<PathBuf> {
-    bundle(tools, "", "edge")
+    bundle(tools, "", EDGE)
 }
+
+/// Where [`build`] has put what would be deployed.
+pub(crate) fn built() -> PathBuf {
+    target_dir().join(EDGE)
+}
+
+/// The folder in `target` with what would be deployed.
+const EDGE: &str = "edge";
 
 /// The edge with the store's contract suite behind a door: for tests, in `target/edge-contract`. What is in
 /// `worker/dist` is that one then.
@@ -100,6 +108,8 @@ fn bundle(tools: &Tools, features: &str, name: &str) -> Result<PathBuf> {
             // A runtime compiles a function when it is first called. What has one caller alone would be compiled with it,
             // though it is seldom needed there: that was a fifth of an isolate's first answer.
             .command("wasm-opt -Oz --enable-exception-handling --one-caller-inline-max-function-size=50")
+            // Functions that are alike stand together then, and compress better.
+            .arg("--reorder-functions-by-name")
             .arg(&module)
             .arg("-o")
             .arg(&module),

@@ -443,6 +443,66 @@ impl Exchange {
     }
 }
 
+/// The body with which DynamoDB refuses a commit that is answered like this: status 400, a reason for each item of the
+/// transaction, and the row or record that was in the way. None where nothing was in the way, or it cannot be written.
+///
+/// ```
+/// use rewound_core::{aggregate::Meta, domain::Snapshot, dynamodb::exchange::cancellation, event::Event};
+/// use rewound_core::store::{Answer, Commit, Loaded};
+/// let event = r#"{"eventId":"01K1RZXKEYCYQ5MSEQJ4Z5JNDE","eventName":"OrderConfirmed","aggregateName":"Order","aggregateId":"o1","aggregateVersion":3,"actorId":"ada"}"#;
+/// let snapshot = |version: u64| Snapshot {
+///     meta: Meta { id: "o1".into(), version, actor: "ada".into(), updated_at: None },
+///     state: Default::default(),
+///     fingerprint: 0,
+/// };
+/// let commit = Commit {
+///     aggregate: "Order".into(),
+///     id: "o1".into(),
+///     expected: 2,
+///     events: vec![Event::parse(event).unwrap()],
+///     snapshot: snapshot(3),
+///     removed: vec![],
+///     records: vec![],
+///     now: 0,
+/// };
+/// let winner = Loaded { version: 5, snapshot: Some(snapshot(5)) };
+/// let body = cancellation(&commit, &Answer::Conflict(Some(winner))).unwrap();
+/// assert_eq!(body["CancellationReasons"][0]["Code"], "ConditionalCheckFailed");
+/// assert_eq!(body["CancellationReasons"][0]["Item"]["version"]["N"], "5");
+/// assert_eq!(body["CancellationReasons"][1]["Code"], "None");
+/// ```
+pub fn cancellation(commit: &Commit, answer: &Answer) -> Option<Value> {
+    let (place, item) = match answer {
+        Answer::Conflict(winner) => {
+            let snapshot = winner.as_ref().and_then(|winner| winner.snapshot.as_ref());
+            (0, snapshot.map(|snapshot| row(&snapshot.meta, &snapshot.state)).transpose().ok()?)
+        }
+        Answer::KeyTaken(taken) => {
+            let place = commit.records.iter().position(|record| record.key == taken.key)?;
+            (1 + commit.events.len() + place, Some(record_item(taken)))
+        }
+        _ => return None,
+    };
+    let items = 1 + commit.events.len() + commit.records.len();
+    let code = |index: usize| if index == place { "ConditionalCheckFailed" } else { "None" };
+    let reason = |index: usize| {
+        let mut reason = Object::from_iter([("Code".to_owned(), code(index).into())]);
+        if index == place {
+            reason.insert("Message".to_owned(), "The conditional request failed".into());
+            reason.extend(item.clone().map(|item| ("Item".to_owned(), item.into())));
+        }
+        Value::Object(reason)
+    };
+    let codes = (0..items).map(code).collect::<Vec<_>>().join(", ");
+    let message =
+        format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{codes}]");
+    Some(Value::Object(Object::from_iter([
+        ("__type".to_owned(), "com.amazonaws.dynamodb.v20120810#TransactionCanceledException".into()),
+        ("Message".to_owned(), message.into()),
+        ("CancellationReasons".to_owned(), (0..items).map(reason).collect()),
+    ])))
+}
+
 impl Response<'_> {
     /// Whether the body is as it was sent, as far as that can be told.
     pub(crate) fn is_whole(&self) -> bool {
@@ -689,7 +749,7 @@ fn transaction(layout: &Layout, rows: &str, commit: &Commit) -> Found<Call> {
 }
 
 /// A row as an item, in the order in which its attributes are set.
-pub(super) fn row(meta: &Meta, state: &Object) -> Result<Object, Issue> {
+pub(crate) fn row(meta: &Meta, state: &Object) -> Result<Object, Issue> {
     if let Some(name) = RESERVED_IN_ROWS.iter().find(|name| state.contains_key(**name)) {
         let message = "every row has a field of that name: it is reserved".to_owned();
         return Err(Issue { pointer: below("", name), message });
@@ -705,10 +765,28 @@ pub(super) fn row(meta: &Meta, state: &Object) -> Result<Object, Issue> {
 }
 
 /// An event as an item: its fields, and its time for people.
-pub(super) fn event_item(event: &Event) -> Result<Object, Issue> {
+pub(crate) fn event_item(event: &Event) -> Result<Object, Issue> {
     let mut fields = event.fields();
     fields.insert("eventTs".to_owned(), to_iso(event.time()).into());
     item::of(&fields)
+}
+
+/// An event as a line of a table's export to S3, in DynamoDB JSON, without the line feed. Importing it gives the same
+/// event, key by key and digit by digit.
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Output.html>)
+///
+/// ```
+/// use rewound_core::{dynamodb::exchange::exported, event::Event, import::EventLog};
+/// let event = r#"{"eventId":"01K1RZXKEYCYQ5MSEQJ4Z5JNDE","eventName":"Paid","aggregateName":"A","aggregateId":"a","aggregateVersion":1,"actorId":"ada","amount":1.50}"#;
+/// let line = exported(&Event::parse(event).unwrap()).unwrap();
+/// assert!(line.starts_with(r#"{"Item":{"eventId":{"S":"01K1RZXKEYCYQ5MSEQJ4Z5JNDE"}"#));
+/// assert_eq!(EventLog::from_bytes(line.as_bytes()).to_ndjson().trim_end(), event);
+/// ```
+///
+/// # Errors
+/// Where in the event a value stands that DynamoDB does not hold, such as a number of more than 38 digits.
+pub fn exported(event: &Event) -> Result<String, Issue> {
+    Ok(json(r#"{"Item":$}"#, &[&Value::Object(event_item(event)?)]))
 }
 
 /// The row's update: placeholders throughout, since names may be words that DynamoDB keeps for itself.

@@ -18,6 +18,7 @@ pub mod cost;
 pub mod error;
 pub mod exchange;
 pub mod item;
+pub mod quote;
 pub mod sign;
 mod table;
 

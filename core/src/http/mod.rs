@@ -22,6 +22,7 @@
 pub mod auth;
 pub mod config;
 pub mod live;
+pub mod messages;
 pub mod metrics;
 mod openapi;
 pub mod problem;
@@ -561,14 +562,27 @@ fn version(tag: &str) -> Option<u64> {
     version.parse().ok().filter(|version| (1..=MAX_SAFE as u64).contains(version))
 }
 
-fn tag(version: u64) -> String {
+/// The entity tag of a version, as `ETag` and `If-Match` have it.
+///
+/// ```
+/// assert_eq!(rewound_core::http::tag(3), "\"3\"");
+/// ```
+pub fn tag(version: u64) -> String {
     format!("\"{version}\"")
+}
+
+/// A path of these parts, each escaped: what [`route`] reads.
+///
+/// ```
+/// assert_eq!(rewound_core::http::path(&["aggregates", "Order", "a/b c"]), "/aggregates/Order/a%2Fb%20c");
+/// ```
+pub fn path(parts: &[&str]) -> String {
+    parts.iter().map(|part| format!("/{}", utf8_percent_encode(part, ESCAPED))).collect()
 }
 
 /// Where an aggregate is found.
 fn location(domain: &dyn Domain, id: &str) -> String {
-    let escaped = |part| utf8_percent_encode(part, ESCAPED).to_string();
-    format!("/aggregates/{}/{}", escaped(domain.name()), escaped(id))
+    path(&["aggregates", domain.name(), id])
 }
 
 /// The answer to a command.
