@@ -10,18 +10,18 @@ use crate::{
     error::{Error, Issue, Problem, ReduceError, Rejection, Result},
     event::{Event, Head, Text, Trace},
     number::MAX_SAFE,
-    schema::{self, Shape, shapes, validate},
+    schema::{self, Described, Shape, shapes, validate},
     time::{Millis, rising_ids, to_iso},
     upcast::{Upcaster, newest},
     value::Object,
-    variant,
+    wire,
 };
 #[cfg(feature = "replay")]
 use crate::{
-    block::same,
     replay::{Record, Unapplied},
     scan::Part,
     upcast::is_current,
+    wire::same,
 };
 use serde_json::{Value, json};
 use std::{fmt, marker::PhantomData, sync::OnceLock};
@@ -376,13 +376,8 @@ impl<A: Aggregate> Domain for Compiled<A> {
     }
 
     fn validate(&self, command: &Command) -> Result<Option<Once>> {
-        let shapes = self.commands();
-        let shape = shapes.iter().find(|shape| shape.name == command.name).ok_or_else(|| {
-            let known = shapes.iter().map(|shape| shape.name.clone()).collect();
-            Error::UnknownCommand { name: command.name.clone(), known }
-        })?;
-        let issues = validate(&shape.schema, &Value::Object(command.fields.clone()));
-        if issues.is_empty() { Ok(A::once(&typed::<A>(command)?)) } else { Err(Error::Invalid(issues)) }
+        check(self.commands(), command)?;
+        Ok(A::once(&typed::<A>(command)?))
     }
 
     fn upcasters(&self) -> &[Upcaster] {
@@ -395,23 +390,34 @@ impl<A: Aggregate> Domain for Compiled<A> {
 
     fn resume(&self, snapshot: &Snapshot) -> Result<Box<dyn Instance>, SnapshotError> {
         snapshot.written_by(self)?;
-        let text = serde_json::to_string(&snapshot.state);
-        let state = text.and_then(|text| serde_json::from_str(&text)).map_err(|error| {
-            SnapshotError::Corrupt(Issue { pointer: String::new(), message: error.to_string() })
-        })?;
+        let state = A::State::from_json(&Value::Object(snapshot.state.clone()));
+        let state = state.map_err(|misfit| SnapshotError::Corrupt(*misfit))?;
         let meta = snapshot.meta.clone();
         Ok(Box::new(Typed::<A> { id: meta.id.clone(), now: Some(Versioned { meta, state }) }))
     }
 }
 
+/// Checks the form of a command against the shapes of those that there are.
+fn check(commands: &[Shape], command: &Command) -> Result<()> {
+    let shape = commands.iter().find(|shape| shape.name == command.name).ok_or_else(|| {
+        let known = commands.iter().map(|shape| shape.name.clone()).collect();
+        Error::UnknownCommand { name: command.name.clone(), known }
+    })?;
+    let issues = validate(&shape.schema, &Value::Object(command.fields.clone()));
+    if issues.is_empty() { Ok(()) } else { Err(Error::Invalid(issues)) }
+}
+
 fn typed<A: Aggregate>(command: &Command) -> Result<A::Command> {
-    let known = variant::names::<A::Command>();
-    if !known.contains(&command.name.as_str()) {
-        let known = known.iter().map(ToString::to_string).collect();
-        return Err(Error::UnknownCommand { name: command.name.clone(), known });
-    }
-    let read = serde_json::to_string(&command.fields).and_then(|text| variant::read(&command.name, &text));
-    read.map_err(|error| Error::Invalid(vec![Issue { pointer: String::new(), message: error.to_string() }]))
+    let fields = Value::Object(command.fields.clone()).to_string();
+    wire::read(&command.name, &fields).map_err(|misfit| Error::Invalid(vec![*misfit]))
+}
+
+fn drafts(events: Vec<Value>) -> Result<Vec<Draft>> {
+    let draft = |event| match wire::split(event) {
+        Ok((name, fields)) => Ok(Draft { name, fields }),
+        Err(misfit) => Err(Error::Invalid(vec![*misfit])),
+    };
+    events.into_iter().map(draft).collect()
 }
 
 /// Whether an event is of this aggregate.
@@ -472,7 +478,7 @@ impl<A: Aggregate> Instance for Typed<A> {
             let event = record.event().map_err(|_| Unapplied)?;
             return self.apply(&event).map_err(|_| Unapplied);
         }
-        let event: A::Event = variant::read_fields(name, record.fields()).map_err(|_| Unapplied)?;
+        let event: A::Event = wire::read_fields(name, record.fields()).map_err(|_| Unapplied)?;
         let of = Context { id: &self.id, actor: &record.actor };
         let (id, state) = match self.now.take() {
             Some(Versioned { meta, state }) => (meta.id, Some(state)),
@@ -494,22 +500,13 @@ impl<A: Aggregate> Instance for Typed<A> {
                 Error::Rejected(rejection)
             }
         })?;
-        let drafts = events.iter().map(|event| {
-            variant::split(event)
-                .map(|(name, fields)| Draft { name, fields })
-                .map_err(|message| Error::Invalid(vec![Issue { pointer: String::new(), message }]))
-        });
-        drafts.collect()
+        drafts(events.iter().map(Described::to_json).collect())
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
         let now = self.now.as_ref()?;
-        match serde_json::to_value(&now.state) {
-            Ok(Value::Object(state)) => {
-                Some(Snapshot { meta: now.meta.clone(), state, fingerprint: A::FINGERPRINT })
-            }
-            _ => None,
-        }
+        let Value::Object(state) = now.state.to_json() else { return None };
+        Some(Snapshot { meta: now.meta.clone(), state, fingerprint: A::FINGERPRINT })
     }
 
     fn fork(&self) -> Box<dyn Instance> {

@@ -78,5 +78,5 @@ pub mod time;
 pub mod timeline;
 pub mod upcast;
 pub mod value;
-mod variant;
 pub mod views;
+pub mod wire;

@@ -9,7 +9,7 @@
 
 use crate::{
     aggregate::Meta,
-    block::{Block, Native, plain, same},
+    block::{Block, Native, plain},
     domain::{Domain, Instance, Snapshot},
     error::{Issue, ReduceError},
     event::{Event, Interner, RESERVED, Text},
@@ -19,6 +19,7 @@ use crate::{
     order::sort_by_key,
     scan::{Fields, Part, Reader, Scanned, skip},
     time::Millis,
+    wire::same,
 };
 use serde::de::IgnoredAny;
 use std::{collections::BTreeMap, fmt, mem};
@@ -186,7 +187,7 @@ impl<'a> Record<'a> {
     }
 
     /// All fields but those of the head.
-    pub(crate) fn fields(&self) -> Fields<'a, 'a> {
+    pub(crate) fn fields(&self) -> Fields<'a> {
         Fields::new(self.reader, self.scanned)
     }
 

@@ -7,11 +7,7 @@
 use crate::{
     attribute::is_number,
     block::{Block, alike, plain},
-};
-use serde::{
-    Deserializer,
-    de::{self, DeserializeSeed, IntoDeserializer, MapAccess, Visitor, value::BorrowedStrDeserializer},
-    forward_to_deserialize_any,
+    wire::{Json, same},
 };
 use std::mem;
 
@@ -30,8 +26,8 @@ enum Value<'a> {
     Text(&'a str),
     /// A string with escapes in it, and its quotes.
     Escaped(&'a str),
-    /// An integer of 16 digits at the most, and what it is.
-    Integer(&'a str, u64),
+    /// An integer of 16 digits at the most.
+    Integer(u64),
     /// Any other number.
     Number(&'a str),
 }
@@ -120,7 +116,8 @@ impl<'a> Scanned<'a> {
                     serde_json::from_str::<String>(json).ok()?;
                     out.push_str(json);
                 }
-                Value::Integer(number, _) | Value::Number(number) => out.push_str(number),
+                Value::Integer(number) => out.push_str(&number.to_string()),
+                Value::Number(number) => out.push_str(number),
             }
         }
         out.push('}');
@@ -146,7 +143,7 @@ impl<'a> Scanned<'a> {
             }
             (part, true) => match (part, integer(text)) {
                 (None, Some(number)) => {
-                    self.fields.push(Field { start: field.start, value: Value::Integer(text, number) });
+                    self.fields.push(Field { start: field.start, value: Value::Integer(number) });
                 }
                 (Some(part), Some(number)) => {
                     self.see(part);
@@ -558,121 +555,45 @@ pub(crate) fn skip<B: Block>(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Reads a struct from the fields of an item, as it would be read from their JSON.
-pub(crate) struct Fields<'f, 'a> {
-    learned: &'f [Start],
-    rest: std::slice::Iter<'f, Field<'a>>,
-    value: Option<&'f Value<'a>>,
+/// The fields of an item.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fields<'a> {
+    learned: &'a [Start],
+    fields: &'a [Field<'a>],
 }
 
-impl<'f, 'a> Fields<'f, 'a> {
-    pub(crate) fn new(reader: &'f Reader, scanned: &'f Scanned<'a>) -> Self {
-        Self { learned: &reader.learned, rest: scanned.fields.iter(), value: None }
+impl<'a> Fields<'a> {
+    pub(crate) fn new(reader: &'a Reader, scanned: &'a Scanned<'a>) -> Self {
+        Self { learned: &reader.learned, fields: &scanned.fields }
     }
-}
 
-impl<'de> Deserializer<'de> for Fields<'_, 'de> {
-    type Error = serde_json::Error;
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        visitor.visit_map(self)
-    }
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
-        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-impl<'a> MapAccess<'a> for Fields<'_, 'a> {
-    type Error = serde_json::Error;
+    /// The value of the field with that name, which may well be at `guess`.
     #[inline(always)]
-    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, Self::Error> {
-        let Some(field) = self.rest.next() else { return Ok(None) };
-        self.value = Some(&field.value);
-        let name = self.learned.get(usize::from(field.start)).map_or("", |start| &start.name);
-        seed.deserialize(name.into_deserializer()).map(Some)
+    pub(crate) fn find(self, name: &str, guess: usize) -> Option<Json<'a>> {
+        let named = |field: &&Field<'a>| same(self.name(field), name);
+        let field = self.fields.get(guess).filter(named).or_else(|| self.fields.iter().find(named))?;
+        Some(match field.value {
+            Value::Text(text) => Json::plain(text),
+            Value::Integer(integer) => Json::number(integer as i64),
+            Value::Escaped(json) | Value::Number(json) => Json::new(json),
+        })
     }
-    #[inline(always)]
-    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Self::Error> {
-        let value = self.value.take().ok_or_else(|| de::Error::custom("a value without a name"))?;
-        seed.deserialize(value)
-    }
-}
 
-impl<'a> Value<'a> {
-    /// The general parser, on all but a plain text: no reader of anything else is ever shown one.
-    fn parser(&self) -> Result<serde_json::Deserializer<serde_json::de::StrRead<'a>>, serde_json::Error> {
-        match self {
-            Value::Text(_) => Err(de::Error::custom("expected no text")),
-            Value::Escaped(json) | Value::Integer(json, _) | Value::Number(json) => {
-                Ok(serde_json::Deserializer::from_str(json))
+    /// Whether any field is there twice.
+    #[inline(always)]
+    pub(crate) fn twice(self) -> bool {
+        let mut fields = self.fields.iter();
+        while let Some(field) = fields.next() {
+            let name = self.name(field);
+            if fields.as_slice().iter().any(|other| same(self.name(other), name)) {
+                return true;
             }
         }
-    }
-}
-
-macro_rules! methods {
-    ($($method:ident($($argument:ident: $type:ty),*) $text:expr, $integer:expr;)*) => { $(
-        #[inline]
-        fn $method<V: Visitor<'a>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, Self::Error> {
-            match self {
-                Value::Text(text) if $text => BorrowedStrDeserializer::new(text).$method($($argument,)* visitor),
-                Value::Integer(_, integer) if $integer => visitor.visit_u64(*integer),
-                _ => self.parser()?.$method($($argument,)* visitor),
-            }
-        }
-    )* };
-}
-
-/// As `serde_json` does it on the text of the value; plain texts and integers are at hand.
-impl<'a> Deserializer<'a> for &Value<'a> {
-    type Error = serde_json::Error;
-
-    methods! {
-        deserialize_any() true, false;
-        deserialize_str() true, false;
-        deserialize_string() true, false;
-        deserialize_char() true, false;
-        deserialize_identifier() true, false;
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]) true, false;
-        deserialize_i64() false, true;
-        deserialize_u64() false, true;
-        deserialize_bool() false, false;
-        deserialize_i8() false, false;
-        deserialize_i16() false, false;
-        deserialize_i32() false, false;
-        deserialize_i128() false, false;
-        deserialize_u8() false, false;
-        deserialize_u16() false, false;
-        deserialize_u32() false, false;
-        deserialize_u128() false, false;
-        deserialize_f32() false, false;
-        deserialize_f64() false, false;
-        deserialize_bytes() false, false;
-        deserialize_byte_buf() false, false;
-        deserialize_unit() false, false;
-        deserialize_unit_struct(name: &'static str) false, false;
-        deserialize_seq() false, false;
-        deserialize_tuple(length: usize) false, false;
-        deserialize_tuple_struct(name: &'static str, length: usize) false, false;
-        deserialize_map() false, false;
-        deserialize_struct(name: &'static str, fields: &'static [&'static str]) false, false;
+        false
     }
 
-    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        // No value here is `null`.
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'a>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Self::Error> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    #[inline]
-    fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        visitor.visit_unit()
+    #[inline(always)]
+    fn name(self, field: &Field<'a>) -> &'a str {
+        self.learned.get(usize::from(field.start)).map_or("", |start| &*start.name)
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     error::{Error, Result},
     event::{Event, Trace},
     run::{CommandRun, Done, Options, Step},
+    schema::Described,
     store::{Failure, MemoryStore, Reply, Request, Store, Stored},
     text::Label,
     time::Millis,
@@ -647,9 +648,8 @@ fn audit_money(store: &MemoryStore, wrong: &mut Vec<String>) {
         }
         let domain = domains::for_log("BankAccount");
         let state = domain.start(id).apply_all(&stored.events).ok().and_then(|instance| instance.snapshot());
-        let state = state.and_then(|snapshot| {
-            serde_json::from_value::<domains::bank_account::Account>(snapshot.state.into()).ok()
-        });
+        let state =
+            state.and_then(|snapshot| domains::bank_account::Account::from_json(&snapshot.state.into()).ok());
         if let Some(account) = state {
             if account.balance.get() < 0 {
                 wrong.push(format!("{id} is overdrawn: {}", account.balance));

@@ -3,18 +3,22 @@
 //! The limits stand in the schema, and commands are held to them. Reading is lenient: an event that an
 //! older program stored stays readable, whatever its texts look like.
 
-use crate::schema::{
-    Described,
-    Keyword::{Number, Text},
-    Type,
+use crate::{
+    schema::{
+        Described,
+        Keyword::{Number, Text},
+        Type,
+    },
+    wire::{Json, Misfit},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 use std::{fmt, ops::Deref};
 
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident { $($keyword:literal: $value:expr),* })*) => { $(
         $(#[$doc])*
-        #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(String);
 
@@ -39,6 +43,15 @@ macro_rules! texts {
 
         impl Described for $name {
             const TYPE: &'static Type = &Type::Plain(&[("type", Text("string")), $(($keyword, $value)),*]);
+
+            #[inline(always)]
+            fn read(json: Json<'_>) -> Result<Self, Misfit> {
+                String::read(json).map(Self)
+            }
+
+            fn to_json(&self) -> Value {
+                self.0.to_json()
+            }
         }
     )* };
 }

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 pub const DEPOSIT_LIMIT: i64 = 100_000_000;
 
 /// What an account can be asked to do.
-#[derive(Debug, Deserialize, Described)]
-#[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Described)]
+#[described(rename_all_fields = "camelCase", closed)]
 pub enum BankAccountCommand {
     /// Open a new account.
     Open {
@@ -25,7 +25,7 @@ pub enum BankAccountCommand {
         /// What its money is counted in.
         currency: Currency,
         /// The money that is there from the start.
-        #[serde(default)]
+        #[described(default)]
         initial_deposit: Price,
     },
     /// Put money in.
@@ -35,7 +35,7 @@ pub enum BankAccountCommand {
         /// What the payment refers to, such as an invoice.
         transaction_reference: Label,
         /// What the statement says.
-        #[serde(default = "deposit")]
+        #[described(default = deposit)]
         description: Note,
     },
     /// Take money out.
@@ -45,7 +45,7 @@ pub enum BankAccountCommand {
         /// What the payment refers to, such as an invoice.
         transaction_reference: Label,
         /// What the statement says.
-        #[serde(default = "withdrawal")]
+        #[described(default = withdrawal)]
         description: Note,
     },
     /// Close the account for good.
@@ -53,7 +53,6 @@ pub enum BankAccountCommand {
         /// Why.
         reason: Note,
         /// Who closed it; the actor where nobody is named.
-        #[serde(default)]
         closed_by: Option<Label>,
     },
     /// Send money to another account.
@@ -101,8 +100,8 @@ fn withdrawal() -> Note {
 }
 
 /// What can have happened to an account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
-#[serde(rename_all_fields = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Described)]
+#[described(rename_all_fields = "camelCase")]
 pub enum BankAccountEvent {
     /// The account was opened.
     #[described(command = "Open")]
@@ -183,8 +182,8 @@ pub enum BankAccountEvent {
 }
 
 /// An account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Described)]
+#[described(rename_all = "camelCase")]
 pub struct Account {
     /// Whose account it is.
     pub account_holder_id: Label,
@@ -199,7 +198,7 @@ pub struct Account {
 }
 
 /// Whether an account can still be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Described)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Described)]
 pub enum AccountStatus {
     /// It can.
     Active,
@@ -208,8 +207,8 @@ pub enum AccountStatus {
 }
 
 /// Money on its way to another account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Described)]
+#[described(rename_all = "camelCase")]
 pub struct PendingTransfer {
     /// The account that it goes to.
     pub destination_account_id: Label,

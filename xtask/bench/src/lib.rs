@@ -10,6 +10,7 @@ use rewound_core::{
     },
     event::{Event, Interner},
     replay::{self, ReplayError},
+    schema::Described,
     time::{Ulid, to_iso},
     timeline::Timeline,
     value::Object,
@@ -68,8 +69,7 @@ impl Bench {
     pub fn fold(&self) -> Result<String, String> {
         let folded = reduce::<BankAccount>(None, &self.decoded).map_err(|error| error.to_string())?;
         let folded = folded.ok_or("there are no events")?;
-        let state = serde_json::to_value(&folded.state).map_err(|error| error.to_string())?;
-        let state = state.as_object().cloned().unwrap_or_default();
+        let state = folded.state.to_json().as_object().cloned().unwrap_or_default();
         let snapshot = Snapshot { meta: folded.meta, state, fingerprint: BankAccount::FINGERPRINT };
         Ok(snapshot.to_json().to_string())
     }
