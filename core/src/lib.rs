@@ -59,6 +59,7 @@ pub mod error;
 pub mod event;
 mod gzip;
 pub mod import;
+pub mod named;
 pub mod number;
 mod order;
 pub mod projection;

@@ -10,7 +10,7 @@ use crate::{
     wire::{Json, Misfit},
 };
 use serde_json::Value;
-use std::{borrow::Cow, collections::BTreeMap, ops::Deref};
+use std::borrow::Cow;
 
 /// A command or an event: its name, and the JSON Schema (draft 2020-12) of its own fields.
 ///
@@ -286,23 +286,6 @@ impl<T: Described> Described for Vec<T> {
 
     fn to_json(&self) -> Value {
         self.iter().map(T::to_json).collect()
-    }
-}
-
-impl<K: Ord + for<'k> From<&'k str> + Deref<Target = str>, T: Described> Described for BTreeMap<K, T> {
-    const TYPE: &'static Type = &Type::Map(T::TYPE);
-
-    fn read(json: Json<'_>) -> Result<Self, Misfit> {
-        let mut map = Self::new();
-        for (name, value) in json.object()? {
-            map.insert(K::from(&name), T::read(value).map_err(|misfit| misfit.within(&name))?);
-        }
-        Ok(map)
-    }
-
-    fn to_json(&self) -> Value {
-        let fields = self.iter().map(|(name, value)| (name.to_string(), value.to_json()));
-        Value::Object(fields.collect())
     }
 }
 

@@ -654,7 +654,7 @@ fn audit_money(store: &MemoryStore, wrong: &mut Vec<String>) {
             if account.balance.get() < 0 {
                 wrong.push(format!("{id} is overdrawn: {}", account.balance));
             }
-            let pending = account.pending_transfers.values().map(|transfer| transfer.amount.get());
+            let pending = account.pending_transfers.iter().map(|(_, transfer)| transfer.amount.get());
             there += account.balance.get() + pending.sum::<i64>();
         }
     }

@@ -1,12 +1,12 @@
 //! What `#[derive(Described)]` makes of a type: each of its features, to the letter.
 
 use rewound_core::{
+    named::Named,
     number::{Amount, Quantity},
     schema::{Described, Shape, of, shapes, validate},
     text::Label,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// A drawer.
 ///
@@ -27,7 +27,7 @@ struct Drawer {
     #[described(default = seven)]
     seven: Quantity,
     note: Option<Label>,
-    by_name: BTreeMap<Label, Inner>,
+    by_name: Named<Inner>,
     #[described(min_items = 2)]
     lists: Vec<Vec<i32>>,
 }

@@ -6,10 +6,10 @@
 
 use super::prelude::*;
 use crate::{
+    named::Named,
     number::{Amount, Cents, Price},
     text::{Currency, Label, Note},
 };
-use std::collections::BTreeMap;
 
 /// The most that one deposit can be: 1,000,000.00.
 pub const DEPOSIT_LIMIT: i64 = 100_000_000;
@@ -194,7 +194,7 @@ pub struct Account {
     /// Whether it can still be used.
     pub status: AccountStatus,
     /// The transfers that have left and neither arrived nor come back, by their id.
-    pub pending_transfers: BTreeMap<Label, PendingTransfer>,
+    pub pending_transfers: Named<PendingTransfer>,
 }
 
 /// Whether an account can still be used.
@@ -224,6 +224,7 @@ impl Aggregate for BankAccount {
     const NAME: &'static str = "BankAccount";
     const FINGERPRINT: u64 = fingerprint(&[
         include_bytes!("bank_account.rs"),
+        include_bytes!("../named.rs"),
         include_bytes!("../number.rs"),
         include_bytes!("../text.rs"),
     ]);
@@ -292,7 +293,7 @@ impl Aggregate for BankAccount {
                 return Err(Rejection::new("transfer-to-self", "A transfer goes to another account."));
             }
             (account, InitiateTransfer { transfer_id, .. })
-                if account.pending_transfers.contains_key(&transfer_id) =>
+                if account.pending_transfers.get(&transfer_id).is_some() =>
             {
                 let message = "A transfer with this id is pending: each has an id of its own.";
                 return Err(Rejection::new("transfer-exists", message));
@@ -314,6 +315,7 @@ impl Aggregate for BankAccount {
         Ok(vec![event])
     }
 
+    #[inline]
     fn evolve(
         account: Option<Account>,
         event: &BankAccountEvent,
@@ -327,7 +329,7 @@ impl Aggregate for BankAccount {
                     balance: Cents::default().plus(*initial_deposit).unwrap_or_default(),
                     currency: currency.clone(),
                     status: AccountStatus::Active,
-                    pending_transfers: BTreeMap::new(),
+                    pending_transfers: Named::default(),
                 }),
                 _ => Err(Problem::NotCreated),
             };
