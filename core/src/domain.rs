@@ -5,6 +5,8 @@
 //! one version, which applies events and decides commands. Values cross this line as JSON only where
 //! they have to: an `Instance` keeps its state in the domain's own type while it replays.
 
+#[cfg(feature = "replay")]
+use crate::replay::{Record, Unapplied};
 use crate::{
     aggregate::{Aggregate, Context, Meta, Once, Versioned, decode, reduce},
     error::{Error, Issue, Problem, ReduceError, Rejection, Result},
@@ -16,15 +18,8 @@ use crate::{
     value::Object,
     wire,
 };
-#[cfg(feature = "replay")]
-use crate::{
-    replay::{Record, Unapplied},
-    scan::Part,
-    upcast::is_current,
-    wire::same,
-};
 use serde_json::{Value, json};
-use std::{fmt, marker::PhantomData, sync::OnceLock};
+use std::{any::Any, fmt, marker::PhantomData, sync::OnceLock};
 
 /// A kind of aggregate.
 pub trait Domain: fmt::Debug {
@@ -92,6 +87,11 @@ pub trait Instance: fmt::Debug {
     fn apply_record(self: Box<Self>, record: &Record<'_>) -> Result<Box<dyn Instance>, Unapplied> {
         let event = record.event().map_err(|_| Unapplied)?;
         self.apply(&event).map_err(|_| Unapplied)
+    }
+
+    /// Itself, for who knows its type.
+    fn as_any(&mut self) -> Option<&mut dyn Any> {
+        None
     }
 
     /// The events with which it would answer a command that [`Domain::validate`] let pass: none where
@@ -385,7 +385,7 @@ impl<A: Aggregate> Domain for Compiled<A> {
     }
 
     fn start(&self, id: &str) -> Box<dyn Instance> {
-        Box::new(Typed::<A> { id: id.into(), now: None })
+        Box::new(Typed::<A>::new(id))
     }
 
     fn resume(&self, snapshot: &Snapshot) -> Result<Box<dyn Instance>, SnapshotError> {
@@ -393,7 +393,7 @@ impl<A: Aggregate> Domain for Compiled<A> {
         let state = A::State::from_json(&Value::Object(snapshot.state.clone()));
         let state = state.map_err(|misfit| SnapshotError::Corrupt(*misfit))?;
         let meta = snapshot.meta.clone();
-        Ok(Box::new(Typed::<A> { id: meta.id.clone(), now: Some(Versioned { meta, state }) }))
+        Ok(Box::new(Typed::<A> { id: meta.id.clone(), meta: Some(meta), state: Some(state) }))
     }
 }
 
@@ -433,9 +433,17 @@ pub fn belongs(event: &Event, aggregate: &str, id: &str) -> Result<(), ReduceErr
     Err(Problem::Foreign { expected, found }.of(event))
 }
 
-struct Typed<A: Aggregate> {
-    id: Text,
-    now: Option<Versioned<A::State>>,
+pub(crate) struct Typed<A: Aggregate> {
+    pub(crate) id: Text,
+    pub(crate) meta: Option<Meta>,
+    /// There where `meta` is.
+    pub(crate) state: Option<A::State>,
+}
+
+impl<A: Aggregate> Typed<A> {
+    pub(crate) fn new(id: &str) -> Self {
+        Self { id: id.into(), meta: None, state: None }
+    }
 }
 
 impl<A: Aggregate> fmt::Debug for Typed<A> {
@@ -453,14 +461,17 @@ impl<A: Aggregate> Instance for Typed<A> {
     }
 
     fn meta(&self) -> Option<&Meta> {
-        self.now.as_ref().map(|now| &now.meta)
+        self.meta.as_ref()
     }
 
     fn apply(mut self: Box<Self>, event: &Event) -> Result<Box<dyn Instance>, ReduceError> {
-        if self.now.is_none() {
+        if self.meta.is_none() {
             belongs(event, A::NAME, &self.id)?;
         }
-        self.now = reduce::<A>(self.now.take(), [&decode::<A>(event)?])?;
+        let now = self.meta.take().zip(self.state.take()).map(|(meta, state)| Versioned { meta, state });
+        if let Some(now) = reduce::<A>(now, [&decode::<A>(event)?])? {
+            (self.meta, self.state) = (Some(now.meta), Some(now.state));
+        }
         Ok(self)
     }
 
@@ -468,32 +479,13 @@ impl<A: Aggregate> Instance for Typed<A> {
         one_by_one(self, events)
     }
 
-    #[cfg(feature = "replay")]
-    fn apply_record(mut self: Box<Self>, record: &Record<'_>) -> Result<Box<dyn Instance>, Unapplied> {
-        let (name, version) = (record.text(Part::Name), record.version);
-        let mine =
-            same(&self.id, record.text(Part::AggregateId)) && same(record.text(Part::Aggregate), A::NAME);
-        let before = self.now.as_ref().map_or(0, |now| now.meta.version);
-        if !mine || version != before + 1 || !is_current(A::UPCASTERS, name, record.schema_version) {
-            let event = record.event().map_err(|_| Unapplied)?;
-            return self.apply(&event).map_err(|_| Unapplied);
-        }
-        let event: A::Event = wire::read_fields(name, record.fields()).map_err(|_| Unapplied)?;
-        let of = Context { id: &self.id, actor: &record.actor };
-        let (id, state) = match self.now.take() {
-            Some(Versioned { meta, state }) => (meta.id, Some(state)),
-            None => (self.id.clone(), None),
-        };
-        let state = A::evolve(state, &event, of).map_err(|_| Unapplied)?;
-        let (actor, updated_at) = (record.actor.clone(), Some(record.time));
-        self.now = Some(Versioned { meta: Meta { id, version, actor, updated_at }, state });
-        Ok(self)
+    fn as_any(&mut self) -> Option<&mut dyn Any> {
+        Some(self)
     }
 
     fn decide(&self, command: &Command, actor: &str) -> Result<Vec<Draft>> {
         let of = Context { id: &self.id, actor };
-        let state = self.now.as_ref().map(|now| &now.state);
-        let events = A::decide(state, typed::<A>(command)?, of).map_err(|rejection| {
+        let events = A::decide(self.state.as_ref(), typed::<A>(command)?, of).map_err(|rejection| {
             if rejection.code == Rejection::NOT_FOUND {
                 Error::NotFound { aggregate: A::NAME.to_owned(), id: self.id.to_string() }
             } else {
@@ -504,12 +496,11 @@ impl<A: Aggregate> Instance for Typed<A> {
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
-        let now = self.now.as_ref()?;
-        let Value::Object(state) = now.state.to_json() else { return None };
-        Some(Snapshot { meta: now.meta.clone(), state, fingerprint: A::FINGERPRINT })
+        let Value::Object(state) = self.state.as_ref()?.to_json() else { return None };
+        Some(Snapshot { meta: self.meta.clone()?, state, fingerprint: A::FINGERPRINT })
     }
 
     fn fork(&self) -> Box<dyn Instance> {
-        Box::new(Typed::<A> { id: self.id.clone(), now: self.now.clone() })
+        Box::new(Typed::<A> { id: self.id.clone(), meta: self.meta.clone(), state: self.state.clone() })
     }
 }

@@ -49,8 +49,6 @@ extern crate self as rewound_core;
 
 pub mod aggregate;
 mod attribute;
-#[cfg(feature = "replay")]
-mod block;
 pub mod cache;
 pub mod domain;
 pub mod domains;
@@ -69,8 +67,6 @@ pub mod rebuild;
 #[cfg(feature = "replay")]
 pub mod replay;
 pub mod run;
-#[cfg(feature = "replay")]
-mod scan;
 pub mod schema;
 pub mod sim;
 pub mod store;

@@ -15,7 +15,8 @@ use serde_json::Value;
 /// let mut ages = Named::default();
 /// ages.insert("grace".into(), 37);
 /// ages.insert("ada".into(), 36);
-/// assert_eq!((ages.get("ada"), ages.remove("grace"), ages.get("grace")), (Some(&36), Some(37), None));
+/// assert_eq!(ages.remove("grace"), Some(37));
+/// assert_eq!((ages.get("ada"), ages.get("grace")), (Some(&36), None));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named<V>(Vec<(Label, V)>);

@@ -11,16 +11,16 @@ use crate::{
     },
     wire::{Json, Misfit},
 };
-use serde::Serialize;
+use rewound_scan::Letters;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::{fmt, ops::Deref};
 
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident { $($keyword:literal: $value:expr),* })*) => { $(
         $(#[$doc])*
-        #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+        #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Letters);
 
         impl Deref for $name {
             type Target = str;
@@ -31,13 +31,19 @@ macro_rules! texts {
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(text.to_owned())
+                Self(Letters::new(text))
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self)
             }
         }
 
@@ -46,11 +52,11 @@ macro_rules! texts {
 
             #[inline(always)]
             fn read(json: Json<'_>) -> Result<Self, Misfit> {
-                String::read(json).map(Self)
+                json.text().map(|text| Self(Letters::new(&text)))
             }
 
             fn to_json(&self) -> Value {
-                self.0.to_json()
+                Value::from(&**self)
             }
         }
     )* };

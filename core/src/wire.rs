@@ -4,19 +4,21 @@
 //! Serde would write code for each field of each type, and each way to read it once more: that took 130 KB of
 //! WebAssembly for four domains. Here, what is on the quick way of a replay is inlined, and nothing else.
 
-#[cfg(feature = "replay")]
-use crate::scan;
 use crate::{
     error::Issue,
     event::Borrowed,
     schema::{Described, Field, Type},
     value::{Object, below},
 };
+#[cfg(feature = "replay")]
+use rewound_scan::{Item, Part};
+use rewound_scan::{Value as Written, same};
 use serde::{
     Deserializer,
     de::{self, IgnoredAny, MapAccess, Visitor},
 };
 pub use serde_json::Value;
+
 use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt};
 
@@ -26,16 +28,10 @@ pub struct Json<'a>(Form<'a>);
 
 #[derive(Debug, Clone, Copy)]
 enum Form<'a> {
-    /// The text of any value.
-    Any(&'a str),
-    /// What stands between the quotes of a string, where it stands for itself.
-    #[cfg(feature = "replay")]
-    Text(&'a str),
-    #[cfg(feature = "replay")]
-    Integer(i64),
+    Written(Written<'a>),
     /// The fields of an item.
     #[cfg(feature = "replay")]
-    Scanned(&'a scan::Fields<'a>),
+    Item(&'a Item<'a, 'a>),
     /// A variant of an enum, in two parts: events and commands are a name beside flat fields on the wire.
     Variant(&'a str, &'a Json<'a>),
 }
@@ -58,19 +54,7 @@ impl Issue {
 impl<'a> Json<'a> {
     /// A value from its text.
     pub(crate) fn new(text: &'a str) -> Self {
-        Self(Form::Any(text))
-    }
-
-    /// A text that stands for itself between its quotes.
-    #[cfg(feature = "replay")]
-    pub(crate) fn plain(text: &'a str) -> Self {
-        Self(Form::Text(text))
-    }
-
-    /// An integer.
-    #[cfg(feature = "replay")]
-    pub(crate) fn number(integer: i64) -> Self {
-        Self(Form::Integer(integer))
+        Self(Form::Written(Written::Json(text)))
     }
 
     /// A text.
@@ -80,9 +64,8 @@ impl<'a> Json<'a> {
     #[inline(always)]
     pub fn text(self) -> Result<Cow<'a, str>, Misfit> {
         match self.0 {
-            Form::Any(json) => parsed_text(json),
-            #[cfg(feature = "replay")]
-            Form::Text(text) => Ok(Cow::Borrowed(text)),
+            Form::Written(Written::Json(json)) => parsed_text(json),
+            Form::Written(Written::Text(text)) => Ok(Cow::Borrowed(text)),
             _ => Err(Self::not("text")),
         }
     }
@@ -94,9 +77,8 @@ impl<'a> Json<'a> {
     #[inline(always)]
     pub fn integer(self) -> Result<i64, Misfit> {
         match self.0 {
-            Form::Any(json) => serde_json::from_str(json).map_err(misfit),
-            #[cfg(feature = "replay")]
-            Form::Integer(integer) => Ok(integer),
+            Form::Written(Written::Json(json)) => serde_json::from_str(json).map_err(misfit),
+            Form::Written(Written::Integer(integer)) => Ok(integer),
             _ => Err(Self::not("an integer")),
         }
     }
@@ -121,15 +103,15 @@ impl<'a> Json<'a> {
     /// It is something else.
     pub fn boolean(self) -> Result<bool, Misfit> {
         match self.0 {
-            Form::Any("true") => Ok(true),
-            Form::Any("false") => Ok(false),
+            Form::Written(Written::Json("true")) => Ok(true),
+            Form::Written(Written::Json("false")) => Ok(false),
             _ => Err(Self::not("true or false")),
         }
     }
 
     /// The items of a list.
     pub(crate) fn list(self) -> Result<Vec<Json<'a>>, Misfit> {
-        let Form::Any(json) = self.0 else { return Err(Self::not("a list")) };
+        let Form::Written(Written::Json(json)) = self.0 else { return Err(Self::not("a list")) };
         let items: Vec<&RawValue> = serde_json::from_str(json).map_err(misfit)?;
         Ok(items.into_iter().map(|item| Self::new(item.get())).collect())
     }
@@ -141,7 +123,7 @@ impl<'a> Json<'a> {
 
     /// The same; only those that are declared, where that is said.
     fn listed(self, declared: Option<&'static [Field]>) -> Result<Listed<'a>, Misfit> {
-        let Form::Any(json) = self.0 else { return Err(Self::not("an object")) };
+        let Form::Written(Written::Json(json)) = self.0 else { return Err(Self::not("an object")) };
         let mut text = serde_json::Deserializer::from_str(json);
         let listed = text.deserialize_map(Lister(declared)).and_then(|listed| text.end().map(|()| listed));
         listed.map_err(misfit)
@@ -153,7 +135,7 @@ impl<'a> Json<'a> {
     }
 
     fn is_null(self) -> bool {
-        matches!(self.0, Form::Any("null"))
+        matches!(self.0, Form::Written(Written::Json("null")))
     }
 }
 
@@ -200,7 +182,7 @@ pub struct Fields<'a> {
 enum Given<'a> {
     Listed(Listed<'a>),
     #[cfg(feature = "replay")]
-    Scanned(&'a scan::Fields<'a>),
+    Item(&'a Item<'a, 'a>),
 }
 
 impl<'a> Fields<'a> {
@@ -208,17 +190,20 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// It is no object, or names no variant of the enum.
+    #[inline]
     pub fn of(declared: &'static Type, json: Json<'a>) -> Result<Self, Misfit> {
         let Type::Enum { variants, .. } = declared else {
             return Self::new(0, part(declared, 0).1.unwrap_or_default(), json);
         };
         let find = |name: &str| {
-            let found = variants.iter().position(|variant| same(variant.name, name));
+            let found = variants
+                .iter()
+                .position(|variant| variant.name.len() == name.len() && same(variant.name, name));
             found.ok_or_else(|| unknown(name))
         };
         let (variant, fields) = match json.0 {
             Form::Variant(name, fields) => (find(name)?, Some(*fields)),
-            Form::Any(text) if text.starts_with('{') => {
+            Form::Written(Written::Json(text)) if text.starts_with('{') => {
                 let (name, fields) = json.object()?.pop().ok_or_else(|| unknown(""))?;
                 (find(&name)?, Some(fields))
             }
@@ -230,10 +215,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    #[inline]
     fn new(variant: usize, declared: &'static [Field], json: Json<'a>) -> Result<Self, Misfit> {
         let given = match json.0 {
             #[cfg(feature = "replay")]
-            Form::Scanned(fields) => Given::Scanned(fields),
+            Form::Item(fields) => Given::Item(fields),
             _ => Given::Listed(json.listed(Some(declared))?),
         };
         Ok(Self { variant, declared, next: 0, given })
@@ -245,10 +231,8 @@ impl<'a> Fields<'a> {
     /// It is missing, or does not fit.
     #[inline]
     pub fn get<T: Described>(&mut self) -> Result<T, Misfit> {
-        match self.find() {
-            Some(json) => T::read(json).map_err(|misfit| self.here(misfit)),
-            None => Err(self.here(misfit("it is missing"))),
-        }
+        let json = self.required()?;
+        T::read(json).map_err(|misfit| self.here(misfit))
     }
 
     /// The next field, or what it is where it is not there.
@@ -273,13 +257,18 @@ impl<'a> Fields<'a> {
         }
     }
 
+    #[inline]
+    fn required(&mut self) -> Result<Json<'a>, Misfit> {
+        self.find().ok_or_else(|| self.here(misfit("it is missing")))
+    }
+
     /// There is no such variant: [`of`](Self::of) found it already.
     pub fn unknown(&self) -> Misfit {
         unknown("")
     }
 
     /// The next field as it is there.
-    #[inline(always)]
+    #[inline]
     fn find(&mut self) -> Option<Json<'a>> {
         let name = self.declared.get(self.next)?.name;
         self.next += 1;
@@ -288,7 +277,7 @@ impl<'a> Fields<'a> {
                 fields.iter().find(|(written, _)| written == name).map(|(_, value)| *value)
             }
             #[cfg(feature = "replay")]
-            Given::Scanned(fields) => fields.find(name, self.next - 1),
+            Given::Item(item) => item.find(name, self.next - 1).map(|value| Json(Form::Written(value))),
         }
     }
 
@@ -311,6 +300,7 @@ fn unknown(name: &str) -> Misfit {
 }
 
 /// The name of an enum's variant, and its fields; or a struct's.
+#[inline]
 fn part(declared: &'static Type, variant: usize) -> (Option<&'static str>, Option<&'static [Field]>) {
     match declared {
         Type::Struct { fields, .. } => (None, Some(fields)),
@@ -333,6 +323,7 @@ pub struct Writer {
 
 impl Writer {
     /// Writes a struct, or that variant of an enum.
+    #[inline]
     pub fn of(declared: &'static Type, variant: usize) -> Self {
         let (variant, declared) = part(declared, variant);
         Self { variant, declared, fields: Object::new(), next: 0 }
@@ -366,25 +357,6 @@ impl Writer {
     }
 }
 
-/// Whether two names are the same: at these lengths much quicker than a call of `memcmp`.
-#[inline(always)]
-pub(crate) fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len() != b.len() {
-        return false;
-    }
-    match (a.last_chunk::<8>(), b.last_chunk::<8>()) {
-        // The last eight bytes overlap those before.
-        (Some(x), Some(y)) => {
-            x == y && a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0).all(|(a, b)| a == b)
-        }
-        _ => match (a.first_chunk::<4>(), a.last_chunk::<4>(), b.first_chunk(), b.last_chunk()) {
-            (Some(start), Some(end), Some(x), Some(y)) => start == x && end == y,
-            _ => a.iter().zip(b).all(|(a, b)| a == b),
-        },
-    }
-}
-
 /// Reads the variant `name` from the JSON text of an object. Fields that it does not know are skipped.
 ///
 /// # Errors
@@ -395,11 +367,11 @@ pub(crate) fn read<T: Described>(name: &str, text: &str) -> Result<T, Misfit> {
 
 /// As [`read`], from the fields of an item.
 #[cfg(feature = "replay")]
-pub(crate) fn read_fields<T: Described>(name: &str, fields: scan::Fields<'_>) -> Result<T, Misfit> {
-    if fields.twice() {
+pub(crate) fn read_fields<'a, T: Described>(item: &'a Item<'a, 'a>) -> Result<T, Misfit> {
+    if item.has_twice() {
         return Err(misfit("a field is there twice"));
     }
-    T::read(Json(Form::Variant(name, &Json(Form::Scanned(&fields)))))
+    T::read(Json(Form::Variant(item.text(Part::Name), &Json(Form::Item(item)))))
 }
 
 /// The name and the fields of a variant, as it was written.
@@ -447,20 +419,6 @@ mod tests {
         let text = Value::Object(fields).to_string();
         assert_eq!((name.as_str(), read(&name, &text)), ("Moved", Ok(Things::Moved { to: vec![3] })));
         assert!(split(Things::Lost.to_json()).is_err());
-    }
-
-    #[test]
-    fn names_are_compared_to_the_last_byte() {
-        for length in 0..40 {
-            let name = "x".repeat(length);
-            assert!(same(&name, &name.clone()));
-            assert!(!same(&name, &format!("{name}x")));
-            for at in 0..length {
-                let mut other = name.clone();
-                other.replace_range(at..=at, "y");
-                assert!(!same(&name, &other) && !same(&other, &name));
-            }
-        }
     }
 
     #[test]

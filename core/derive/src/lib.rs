@@ -55,6 +55,7 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
         impl ::rewound_core::schema::Described for #name {
             const TYPE: &'static ::rewound_core::schema::Type = &::rewound_core::schema::Type::#table;
 
+            #[inline]
             fn read(
                 json: ::rewound_core::wire::Json<'_>,
             ) -> ::core::result::Result<Self, ::rewound_core::wire::Misfit> {

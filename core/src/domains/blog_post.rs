@@ -85,6 +85,7 @@ impl Aggregate for BlogPost {
         Ok(vec![event])
     }
 
+    #[inline]
     fn evolve(post: Option<Post>, event: &BlogPostEvent, of: Context<'_>) -> Result<Post, Problem> {
         use BlogPostEvent::*;
         Ok(match (post, event) {

@@ -121,6 +121,7 @@ impl Aggregate for Customer {
         Ok(vec![event])
     }
 
+    #[inline]
     fn evolve(customer: Option<Person>, event: &CustomerEvent, _: Context<'_>) -> Result<Person, Problem> {
         use CustomerEvent::*;
         use CustomerStatus::*;

@@ -141,6 +141,7 @@ impl Aggregate for Order {
         Ok(vec![event])
     }
 
+    #[inline]
     fn evolve(order: Option<Purchase>, event: &OrderEvent, _: Context<'_>) -> Result<Purchase, Problem> {
         use OrderEvent::*;
         let out_of_range = Problem::OutOfRange { field: "totalAmount" };
