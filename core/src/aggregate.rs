@@ -3,15 +3,14 @@
 
 use crate::{
     error::{Issue, Problem, ReduceError, Rejection},
-    event::{Event, Text},
-    schema::{Described, shapes, validate},
+    event::{Event, Text, payload},
+    schema::{Described, Type, shapes_of, validate},
     time::{Millis, Ulid},
     upcast::{Upcaster, is_current, upcast},
-    value::Object,
-    variant,
+    wire,
 };
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// A kind of aggregate, written in Rust. The examples in [`domains`](crate::domains) each fit on a page.
 ///
@@ -22,21 +21,20 @@ use serde_json::Value;
 /// use rewound_core::{
 ///     aggregate::{Aggregate, Context, fingerprint},
 ///     domain::{Command, Compiled, Sender},
-///     error::{Problem, Rejection},
+///     error::{Issue, Problem, Rejection},
 ///     run::{Options, run},
 ///     schema::Described,
 ///     store::MemoryStore,
 /// };
-/// use serde::{Deserialize, Serialize};
 ///
-/// #[derive(Deserialize, Described)]
-/// #[serde(deny_unknown_fields)]
+/// #[derive(Described)]
+/// #[described(closed)]
 /// enum LampCommand { Install {}, Switch { on: bool } }
 ///
-/// #[derive(Serialize, Deserialize, Described)]
+/// #[derive(Described)]
 /// enum LampEvent { Installed {}, Switched { on: bool } }
 ///
-/// #[derive(Clone, Serialize, Deserialize, Described)]
+/// #[derive(Clone, Described)]
 /// struct LampState { on: bool }
 ///
 /// struct Lamp;
@@ -85,11 +83,11 @@ pub trait Aggregate: Sized + 'static {
     /// The steps from older schema versions of its events to today's.
     const UPCASTERS: &'static [Upcaster] = &[];
     /// What it can be asked to do.
-    type Command: DeserializeOwned + Described;
+    type Command: Described;
     /// What can have happened to it.
-    type Event: Serialize + DeserializeOwned + Described;
+    type Event: Described;
     /// What it is, as far as its commands need to know.
-    type State: Serialize + DeserializeOwned + Described + Clone;
+    type State: Described + Clone;
 
     /// Decides what happens. No event at all means that everything is as the command wants it.
     ///
@@ -207,25 +205,10 @@ pub struct Decoded<E> {
 /// # Errors
 /// Another kind of aggregate's event, an unknown name, a payload that does not fit.
 pub fn decode<A: Aggregate>(event: &Event) -> Result<Decoded<A::Event>, ReduceError> {
-    let read = || {
-        if event.aggregate() != A::NAME {
-            return Err(Problem::Foreign {
-                expected: A::NAME.to_owned(),
-                found: format!("{}/{}", event.aggregate(), event.aggregate_id()),
-            });
-        }
-        let (name, version) = (event.name(), event.schema_version());
-        if is_current(A::UPCASTERS, name, version) {
-            return variant::read(name, event.as_json())
-                .map_err(|error| unfit::<A>(name, &event.payload(), &error));
-        }
-        let mut payload = event.payload();
-        let name = upcast(A::UPCASTERS, name, version, &mut payload)?;
-        let text = serde_json::to_string(&payload).map_err(|error| Problem::Other(error.to_string()))?;
-        variant::read(name, &text).map_err(|error| unfit::<A>(name, &payload, &error))
-    };
+    let today = today(A::NAME, A::UPCASTERS, event).map_err(|problem| problem.of(event))?;
     Ok(Decoded {
-        event: read().map_err(|problem| problem.of(event))?,
+        event: wire::read(today.name, &today.json)
+            .map_err(|misfit| unfit(A::Event::TYPE, &today, *misfit).of(event))?,
         id: event.id(),
         name: event.shared_name().clone(),
         aggregate_id: event.shared_aggregate_id().clone(),
@@ -234,14 +217,37 @@ pub fn decode<A: Aggregate>(event: &Event) -> Result<Decoded<A::Event>, ReduceEr
     })
 }
 
+/// An event in today's schema: its name, and an object with the fields of its payload.
+struct Today<'e> {
+    name: &'e str,
+    json: Cow<'e, str>,
+}
+
+fn today<'e>(aggregate: &str, upcasters: &[Upcaster], event: &'e Event) -> Result<Today<'e>, Problem> {
+    if event.aggregate() != aggregate {
+        return Err(Problem::Foreign {
+            expected: aggregate.to_owned(),
+            found: format!("{}/{}", event.aggregate(), event.aggregate_id()),
+        });
+    }
+    let (name, version) = (event.name(), event.schema_version());
+    if is_current(upcasters, name, version) {
+        return Ok(Today { name, json: event.as_json().into() });
+    }
+    let mut payload = event.payload();
+    let name = upcast(upcasters, name, version, &mut payload)?;
+    Ok(Today { name, json: Value::Object(payload).to_string().into() })
+}
+
 /// What is wrong with an event that was not read: its schema knows the place.
-fn unfit<A: Aggregate>(name: &str, payload: &Object, error: &serde_json::Error) -> Problem {
-    let shapes = shapes::<A::Event>();
-    let Some(shape) = shapes.iter().find(|shape| shape.name == name) else {
+fn unfit(events: &Type, event: &Today<'_>, misfit: Issue) -> Problem {
+    let shapes = shapes_of(events);
+    let Some(shape) = shapes.iter().find(|shape| shape.name == event.name) else {
         return Problem::Unknown { known: shapes.into_iter().map(|shape| shape.name).collect() };
     };
-    let issue = validate(&shape.schema, &Value::Object(payload.clone())).into_iter().next();
-    Problem::Payload(issue.unwrap_or_else(|| Issue { pointer: String::new(), message: error.to_string() }))
+    let payload = payload(&event.json);
+    let issue = validate(&shape.schema, &payload.into()).into_iter().next();
+    Problem::Payload(issue.unwrap_or(misfit))
 }
 
 /// Folds events onto a state, strictly: versions run on without a gap, and all are one aggregate's.

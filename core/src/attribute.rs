@@ -4,6 +4,7 @@
 //! Format: Amazon DynamoDB Developer Guide, "DynamoDB JSON" and "Data type descriptors". Sets become
 //! lists, and binary values stay the base64 text that they are in that format.
 
+use rewound_scan::is_number;
 use serde::{
     Deserializer,
     de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
@@ -186,16 +187,6 @@ impl<'de> Visitor<'de> for Content<'_> {
 
 fn write_text<E: de::Error>(out: &mut Vec<u8>, text: &str) -> Result<(), E> {
     serde_json::to_writer(out, text).map_err(E::custom)
-}
-
-/// Whether the text is a number as JSON writes it, which is how DynamoDB writes its own.
-pub(crate) fn is_number(text: &str) -> bool {
-    let unsigned = text.strip_prefix('-').unwrap_or(text);
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
-    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
-    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-    digits(whole) && (whole == "0" || !whole.starts_with('0')) && digits(fraction) && digits(exponent)
 }
 
 #[cfg(test)]

@@ -5,26 +5,21 @@
 //! one version, which applies events and decides commands. Values cross this line as JSON only where
 //! they have to: an `Instance` keeps its state in the domain's own type while it replays.
 
+#[cfg(feature = "replay")]
+use crate::replay::{Record, Unapplied};
 use crate::{
     aggregate::{Aggregate, Context, Meta, Once, Versioned, decode, reduce},
     error::{Error, Issue, Problem, ReduceError, Rejection, Result},
     event::{Event, Head, Text, Trace},
     number::MAX_SAFE,
-    schema::{self, Shape, shapes, validate},
+    schema::{self, Described, Shape, shapes, validate},
     time::{Millis, rising_ids, to_iso},
     upcast::{Upcaster, newest},
     value::Object,
-    variant,
-};
-#[cfg(feature = "replay")]
-use crate::{
-    block::same,
-    replay::{Record, Unapplied},
-    scan::Part,
-    upcast::is_current,
+    wire,
 };
 use serde_json::{Value, json};
-use std::{fmt, marker::PhantomData, sync::OnceLock};
+use std::{any::Any, fmt, marker::PhantomData, sync::OnceLock};
 
 /// A kind of aggregate.
 pub trait Domain: fmt::Debug {
@@ -92,6 +87,11 @@ pub trait Instance: fmt::Debug {
     fn apply_record(self: Box<Self>, record: &Record<'_>) -> Result<Box<dyn Instance>, Unapplied> {
         let event = record.event().map_err(|_| Unapplied)?;
         self.apply(&event).map_err(|_| Unapplied)
+    }
+
+    /// Itself, for who knows its type.
+    fn as_any(&mut self) -> Option<&mut dyn Any> {
+        None
     }
 
     /// The events with which it would answer a command that [`Domain::validate`] let pass: none where
@@ -383,13 +383,8 @@ impl<A: Aggregate> Domain for Compiled<A> {
     }
 
     fn validate(&self, command: &Command) -> Result<Option<Once>> {
-        let shapes = self.commands();
-        let shape = shapes.iter().find(|shape| shape.name == command.name).ok_or_else(|| {
-            let known = shapes.iter().map(|shape| shape.name.clone()).collect();
-            Error::UnknownCommand { name: command.name.clone(), known }
-        })?;
-        let issues = validate(&shape.schema, &Value::Object(command.fields.clone()));
-        if issues.is_empty() { Ok(A::once(&typed::<A>(command)?)) } else { Err(Error::Invalid(issues)) }
+        check(self.commands(), command)?;
+        Ok(A::once(&typed::<A>(command)?))
     }
 
     fn upcasters(&self) -> &[Upcaster] {
@@ -397,28 +392,39 @@ impl<A: Aggregate> Domain for Compiled<A> {
     }
 
     fn start(&self, id: &str) -> Box<dyn Instance> {
-        Box::new(Typed::<A> { id: id.into(), now: None })
+        Box::new(Typed::<A>::new(id))
     }
 
     fn resume(&self, snapshot: &Snapshot) -> Result<Box<dyn Instance>, SnapshotError> {
         snapshot.written_by(self)?;
-        let text = serde_json::to_string(&snapshot.state);
-        let state = text.and_then(|text| serde_json::from_str(&text)).map_err(|error| {
-            SnapshotError::Corrupt(Issue { pointer: String::new(), message: error.to_string() })
-        })?;
+        let state = A::State::from_json(&Value::Object(snapshot.state.clone()));
+        let state = state.map_err(|misfit| SnapshotError::Corrupt(*misfit))?;
         let meta = snapshot.meta.clone();
-        Ok(Box::new(Typed::<A> { id: meta.id.clone(), now: Some(Versioned { meta, state }) }))
+        Ok(Box::new(Typed::<A> { id: meta.id.clone(), meta: Some(meta), state: Some(state) }))
     }
 }
 
+/// Checks the form of a command against the shapes of those that there are.
+fn check(commands: &[Shape], command: &Command) -> Result<()> {
+    let shape = commands.iter().find(|shape| shape.name == command.name).ok_or_else(|| {
+        let known = commands.iter().map(|shape| shape.name.clone()).collect();
+        Error::UnknownCommand { name: command.name.clone(), known }
+    })?;
+    let issues = validate(&shape.schema, &Value::Object(command.fields.clone()));
+    if issues.is_empty() { Ok(()) } else { Err(Error::Invalid(issues)) }
+}
+
 fn typed<A: Aggregate>(command: &Command) -> Result<A::Command> {
-    let known = variant::names::<A::Command>();
-    if !known.contains(&command.name.as_str()) {
-        let known = known.iter().map(ToString::to_string).collect();
-        return Err(Error::UnknownCommand { name: command.name.clone(), known });
-    }
-    let read = serde_json::to_string(&command.fields).and_then(|text| variant::read(&command.name, &text));
-    read.map_err(|error| Error::Invalid(vec![Issue { pointer: String::new(), message: error.to_string() }]))
+    let fields = Value::Object(command.fields.clone()).to_string();
+    wire::read(&command.name, &fields).map_err(|misfit| Error::Invalid(vec![*misfit]))
+}
+
+fn drafts(events: Vec<Value>) -> Result<Vec<Draft>> {
+    let draft = |event| match wire::split(event) {
+        Ok((name, fields)) => Ok(Draft { name, fields }),
+        Err(misfit) => Err(Error::Invalid(vec![*misfit])),
+    };
+    events.into_iter().map(draft).collect()
 }
 
 /// Whether an event is of this aggregate.
@@ -434,9 +440,17 @@ pub fn belongs(event: &Event, aggregate: &str, id: &str) -> Result<(), ReduceErr
     Err(Problem::Foreign { expected, found }.of(event))
 }
 
-struct Typed<A: Aggregate> {
-    id: Text,
-    now: Option<Versioned<A::State>>,
+pub(crate) struct Typed<A: Aggregate> {
+    pub(crate) id: Text,
+    pub(crate) meta: Option<Meta>,
+    /// There where `meta` is.
+    pub(crate) state: Option<A::State>,
+}
+
+impl<A: Aggregate> Typed<A> {
+    pub(crate) fn new(id: &str) -> Self {
+        Self { id: id.into(), meta: None, state: None }
+    }
 }
 
 impl<A: Aggregate> fmt::Debug for Typed<A> {
@@ -454,14 +468,17 @@ impl<A: Aggregate> Instance for Typed<A> {
     }
 
     fn meta(&self) -> Option<&Meta> {
-        self.now.as_ref().map(|now| &now.meta)
+        self.meta.as_ref()
     }
 
     fn apply(mut self: Box<Self>, event: &Event) -> Result<Box<dyn Instance>, ReduceError> {
-        if self.now.is_none() {
+        if self.meta.is_none() {
             belongs(event, A::NAME, &self.id)?;
         }
-        self.now = reduce::<A>(self.now.take(), [&decode::<A>(event)?])?;
+        let now = self.meta.take().zip(self.state.take()).map(|(meta, state)| Versioned { meta, state });
+        if let Some(now) = reduce::<A>(now, [&decode::<A>(event)?])? {
+            (self.meta, self.state) = (Some(now.meta), Some(now.state));
+        }
         Ok(self)
     }
 
@@ -469,57 +486,28 @@ impl<A: Aggregate> Instance for Typed<A> {
         one_by_one(self, events)
     }
 
-    #[cfg(feature = "replay")]
-    fn apply_record(mut self: Box<Self>, record: &Record<'_>) -> Result<Box<dyn Instance>, Unapplied> {
-        let (name, version) = (record.text(Part::Name), record.version);
-        let mine =
-            same(&self.id, record.text(Part::AggregateId)) && same(record.text(Part::Aggregate), A::NAME);
-        let before = self.now.as_ref().map_or(0, |now| now.meta.version);
-        if !mine || version != before + 1 || !is_current(A::UPCASTERS, name, record.schema_version) {
-            let event = record.event().map_err(|_| Unapplied)?;
-            return self.apply(&event).map_err(|_| Unapplied);
-        }
-        let event: A::Event = variant::read_fields(name, record.fields()).map_err(|_| Unapplied)?;
-        let of = Context { id: &self.id, actor: &record.actor };
-        let (id, state) = match self.now.take() {
-            Some(Versioned { meta, state }) => (meta.id, Some(state)),
-            None => (self.id.clone(), None),
-        };
-        let state = A::evolve(state, &event, of).map_err(|_| Unapplied)?;
-        let (actor, updated_at) = (record.actor.clone(), Some(record.time));
-        self.now = Some(Versioned { meta: Meta { id, version, actor, updated_at }, state });
-        Ok(self)
+    fn as_any(&mut self) -> Option<&mut dyn Any> {
+        Some(self)
     }
 
     fn decide(&self, command: &Command, actor: &str) -> Result<Vec<Draft>> {
         let of = Context { id: &self.id, actor };
-        let state = self.now.as_ref().map(|now| &now.state);
-        let events = A::decide(state, typed::<A>(command)?, of).map_err(|rejection| {
+        let events = A::decide(self.state.as_ref(), typed::<A>(command)?, of).map_err(|rejection| {
             if rejection.code == Rejection::NOT_FOUND {
                 Error::NotFound { aggregate: A::NAME.to_owned(), id: self.id.to_string() }
             } else {
                 Error::Rejected(rejection)
             }
         })?;
-        let drafts = events.iter().map(|event| {
-            variant::split(event)
-                .map(|(name, fields)| Draft { name, fields })
-                .map_err(|message| Error::Invalid(vec![Issue { pointer: String::new(), message }]))
-        });
-        drafts.collect()
+        drafts(events.iter().map(Described::to_json).collect())
     }
 
     fn snapshot(&self) -> Option<Snapshot> {
-        let now = self.now.as_ref()?;
-        match serde_json::to_value(&now.state) {
-            Ok(Value::Object(state)) => {
-                Some(Snapshot { meta: now.meta.clone(), state, fingerprint: A::FINGERPRINT })
-            }
-            _ => None,
-        }
+        let Value::Object(state) = self.state.as_ref()?.to_json() else { return None };
+        Some(Snapshot { meta: self.meta.clone()?, state, fingerprint: A::FINGERPRINT })
     }
 
     fn fork(&self) -> Box<dyn Instance> {
-        Box::new(Typed::<A> { id: self.id.clone(), now: self.now.clone() })
+        Box::new(Typed::<A> { id: self.id.clone(), meta: self.meta.clone(), state: self.state.clone() })
     }
 }

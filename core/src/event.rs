@@ -208,9 +208,7 @@ impl Event {
 
     /// The event's own fields: the envelope without the [`RESERVED`] names.
     pub fn payload(&self) -> Object {
-        let mut fields = self.fields();
-        fields.retain(|name, _| !RESERVED.contains(&name.as_str()));
-        fields
+        payload(&self.json)
     }
 
     /// What caused the event.
@@ -266,6 +264,13 @@ impl Event {
     pub(crate) fn shared_aggregate_id(&self) -> &Text {
         &self.aggregate_id
     }
+}
+
+/// The fields of an envelope without the [`RESERVED`] names.
+pub(crate) fn payload(json: &str) -> Object {
+    let mut fields: Object = serde_json::from_str(json).unwrap_or_default();
+    fields.retain(|name, _| !RESERVED.contains(&name.as_str()));
+    fields
 }
 
 impl fmt::Debug for Event {

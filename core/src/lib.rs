@@ -52,8 +52,6 @@ extern crate self as rewound_core;
 
 pub mod aggregate;
 mod attribute;
-#[cfg(feature = "replay")]
-mod block;
 pub mod cache;
 pub mod delivery;
 pub mod domain;
@@ -66,6 +64,7 @@ pub mod feed;
 mod gzip;
 pub mod http;
 pub mod import;
+pub mod named;
 pub mod number;
 mod order;
 pub mod projection;
@@ -75,8 +74,6 @@ pub mod rebuild;
 #[cfg(feature = "replay")]
 pub mod replay;
 pub mod run;
-#[cfg(feature = "replay")]
-mod scan;
 pub mod schema;
 pub mod sim;
 pub mod store;
@@ -85,5 +82,5 @@ pub mod time;
 pub mod timeline;
 pub mod upcast;
 pub mod value;
-mod variant;
 pub mod views;
+pub mod wire;

@@ -1,7 +1,11 @@
 //! Integers with their limits in the type: money in minor units, quantities.
 
-use crate::schema::{Described, Keyword, Type};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use crate::{
+    schema::{Described, Keyword, Type},
+    wire::{Json, Misfit},
+};
+use serde::Serialize;
+use serde_json::Value;
 use std::fmt;
 
 /// The largest integer that every JavaScript number can hold exactly: 2^53 − 1.
@@ -80,17 +84,6 @@ impl<const MONEY: bool, const MIN: i64, const MAX: i64> Serialize for Integer<MO
     }
 }
 
-impl<'de, const MONEY: bool, const MIN: i64, const MAX: i64> Deserialize<'de> for Integer<MONEY, MIN, MAX> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = i64::deserialize(deserializer)?;
-        Self::new(value).ok_or_else(|| de::Error::custom(outside(value, MIN, MAX)))
-    }
-}
-
-fn outside(value: i64, min: i64, max: i64) -> String {
-    format!("{value} is outside: expected an integer from {min} to {max}")
-}
-
 impl<const MONEY: bool, const MIN: i64, const MAX: i64> Described for Integer<MONEY, MIN, MAX> {
     const TYPE: &'static Type = {
         let (of, least, most) = (Keyword::Text("integer"), Keyword::Number(MIN), Keyword::Number(MAX));
@@ -101,6 +94,15 @@ impl<const MONEY: bool, const MIN: i64, const MAX: i64> Described for Integer<MO
             &Type::Plain(&[("type", of), ("minimum", least), ("maximum", most)])
         }
     };
+
+    #[inline(always)]
+    fn read(json: Json<'_>) -> Result<Self, Misfit> {
+        json.integer_within(MIN, MAX).map(Self)
+    }
+
+    fn to_json(&self) -> Value {
+        self.0.into()
+    }
 }
 
 #[cfg(test)]
@@ -118,10 +120,12 @@ mod tests {
 
     #[test]
     fn json_outside_the_limits_is_an_error_that_names_them() {
-        let error = serde_json::from_str::<Quantity>("0").unwrap_err().to_string();
-        assert!(error.contains("an integer from 1 to 1000000"), "{error}");
-        assert!(serde_json::from_str::<Cents>("2.5").is_err());
-        assert!(serde_json::from_str::<Cents>("1e400").is_err());
-        assert_eq!(serde_json::from_str::<Cents>("-7").unwrap().get(), -7);
+        let read = |json: &'static str| Quantity::read(Json::new(json)).map_err(|misfit| misfit.to_string());
+        assert_eq!(read("1000000"), Ok(Quantity::new(1_000_000).unwrap()));
+        assert_eq!(read("0"), Err("0 is outside: expected an integer from 1 to 1000000".into()));
+        for json in ["2.5", "-0", "1.0", "1e3", "1e400", "9223372036854775808", "\"1\"", "null"] {
+            assert!(Cents::read(Json::new(json)).is_err(), "{json}");
+        }
+        assert_eq!(Cents::read(Json::new("-7")).unwrap().get(), -7);
     }
 }

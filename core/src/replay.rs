@@ -8,20 +8,19 @@
 //! nothing, and the thorough way has the word: so there is one place where errors come from.
 
 use crate::{
-    aggregate::Meta,
-    block::{Block, Native, plain, same},
-    domain::{Domain, Instance, Snapshot},
+    aggregate::{Aggregate, Context, Meta},
+    domain::{Domain, Instance, Snapshot, Typed},
     error::{Issue, ReduceError},
     event::{Event, Interner, RESERVED, Text},
     gzip::unpacked,
     import::{MAX_BYTES, event_of_item, strictly},
-    number::MAX_SAFE,
     order::sort_by_key,
-    scan::{Fields, Part, Reader, Scanned, skip},
-    time::Millis,
+    upcast::{Upcaster, is_current},
+    wire,
 };
+use rewound_scan::{Found, Head, Item, Part, Reader, same};
 use serde::de::IgnoredAny;
-use std::{collections::BTreeMap, fmt, mem};
+use std::{any::Any, cmp::Ordering, collections::BinaryHeap, fmt};
 
 /// Replays one stream to its state; none where there is no event.
 ///
@@ -48,11 +47,51 @@ pub fn replay<P: AsRef<[u8]>, I: Iterator<Item = P> + Clone>(
     domain: &'static dyn Domain,
     pages: impl IntoIterator<Item = P, IntoIter = I>,
 ) -> Result<Option<Snapshot>, ReplayError> {
+    replay_by(domain, erased, pages)
+}
+
+/// As [`replay`], with a quicker way to apply the events of the domain, where its types are known: [`typed`].
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_by<P: AsRef<[u8]>, I: Iterator<Item = P> + Clone>(
+    domain: &'static dyn Domain,
+    apply: Apply,
+    pages: impl IntoIterator<Item = P, IntoIter = I>,
+) -> Result<Option<Snapshot>, ReplayError> {
     let pages = pages.into_iter();
-    match quick::<Native, P>(domain, pages.clone()) {
+    match quick(domain, apply, pages.clone()) {
         Some(state) => Ok(state),
         None => thorough(domain, pages),
     }
+}
+
+/// Applies an event that was not read in full to an aggregate. None says that there is an error, which the thorough
+/// way finds as well; the aggregate is spent then.
+pub type Apply = fn(&mut Option<Box<dyn Instance>>, &Record<'_>) -> Option<()>;
+
+/// Applies it to an aggregate of any domain.
+pub fn erased(aggregate: &mut Option<Box<dyn Instance>>, record: &Record<'_>) -> Option<()> {
+    *aggregate = Some(aggregate.take()?.apply_record(record).ok()?);
+    Some(())
+}
+
+/// Applies it to an aggregate of a domain whose types are known, without erasing them. The code for it is compiled
+/// where this is asked for.
+pub fn typed<A: Aggregate + 'static>(
+    aggregate: &mut Option<Box<dyn Instance>>,
+    record: &Record<'_>,
+) -> Option<()> {
+    let known = aggregate.as_mut()?.as_any().and_then(<dyn Any>::downcast_mut::<Typed<A>>);
+    let Some(Typed { id, meta, state }) = known else { return erased(aggregate, record) };
+    let version = meta.as_ref().map_or(0, |meta| meta.version);
+    if !record.comes_behind(version, id, A::NAME, A::UPCASTERS) {
+        return erased(aggregate, record);
+    }
+    let event: A::Event = wire::read_fields(&record.item).ok()?;
+    *state = Some(A::evolve(state.take(), &event, Context { id, actor: record.actor }).ok()?);
+    record.place(meta, id);
+    Some(())
 }
 
 /// As [`replay`], by the thorough way alone: an [`Event`] for each record. It ends in the same state or
@@ -167,43 +206,51 @@ impl std::error::Error for ReplayError {}
 /// [`Instance::apply_record`] applies.
 #[derive(Debug)]
 pub struct Record<'a> {
-    item: &'a [u8],
-    /// When it happened: what its id says.
-    pub(crate) time: Millis,
-    pub(crate) version: u64,
-    pub(crate) actor: Text,
-    pub(crate) schema_version: u32,
-    reader: &'a Reader,
-    scanned: &'a Scanned<'a>,
+    pub(crate) item: Item<'a, 'a>,
+    pub(crate) actor: &'a Text,
 }
 
 impl<'a> Record<'a> {
-    /// A text of the head: each was seen to be there. (A copy of it here would be read too soon behind being
-    /// written: a processor has to wait for that.)
-    #[inline(always)]
-    pub(crate) fn text(&self, part: Part) -> &'a str {
-        self.scanned.text(part).unwrap_or_default()
-    }
-
-    /// All fields but those of the head.
-    pub(crate) fn fields(&self) -> Fields<'a, 'a> {
-        Fields::new(self.reader, self.scanned)
-    }
-
     /// The name of the event's aggregate, and its id.
     pub fn aggregate(&self) -> (&'a str, &'a str) {
-        (self.text(Part::Aggregate), self.text(Part::AggregateId))
+        (self.item.text(Part::Aggregate), self.item.text(Part::AggregateId))
     }
 
     /// Where the stream of the aggregate with that id is after the event.
     pub fn meta(&self, id: Text) -> Meta {
-        Meta { id, version: self.version, actor: self.actor.clone(), updated_at: Some(self.time) }
+        let Head { version, time, .. } = self.item.head;
+        Meta { id, version, actor: self.actor.clone(), updated_at: Some(time) }
+    }
+
+    /// Whether it is what comes next in the stream of an aggregate, in today's schema.
+    #[inline]
+    pub(crate) fn comes_behind(&self, version: u64, id: &str, kind: &str, upcasters: &[Upcaster]) -> bool {
+        let ((aggregate, of), head) = (self.aggregate(), &self.item.head);
+        head.version == version + 1
+            && same(of, id)
+            && same(aggregate, kind)
+            && is_current(upcasters, self.item.text(Part::Name), head.schema_version)
+    }
+
+    /// Says where the stream is after the event, as [`meta`](Self::meta) does.
+    #[inline]
+    pub(crate) fn place(&self, meta: &mut Option<Meta>, id: &Text) {
+        match meta {
+            Some(meta) => {
+                let Head { version, time, .. } = self.item.head;
+                (meta.version, meta.updated_at) = (version, Some(time));
+                if !Text::ptr_eq(&meta.actor, self.actor) {
+                    meta.actor = self.actor.clone();
+                }
+            }
+            None => *meta = Some(self.meta(id.clone())),
+        }
     }
 
     /// Writes the event as JSON, as it would stand in a line of its own; `false` where that takes
     /// [reading it](Self::event) in full. Something may have been written then.
     pub fn write(&self, out: &mut String) -> bool {
-        self.scanned.write(self.reader, out).is_some()
+        self.item.write(out).is_some()
     }
 
     /// The event, read in full.
@@ -211,7 +258,7 @@ impl<'a> Record<'a> {
     /// # Errors
     /// As [`Event::parse`]: a record was checked before, so there is none that should come up.
     pub fn event(&self) -> Result<Event, Issue> {
-        event(self.item, &mut Interner::default())
+        event(self.item.bytes, &mut Interner::default())
     }
 }
 
@@ -226,166 +273,69 @@ fn event(item: &[u8], shared: &mut Interner) -> Result<Event, Issue> {
 }
 
 /// The quick way. None where it does not lead to a state.
-fn quick<B: Block, P: AsRef<[u8]>>(
+fn quick<P: AsRef<[u8]>>(
     domain: &'static dyn Domain,
+    apply: Apply,
     pages: impl Iterator<Item = P>,
 ) -> Option<Option<Snapshot>> {
-    let mut quick = Quick::new(domain)?;
+    let (mut quick, mut reader) = (Quick::new(domain, apply)?, Reader::default());
     for page in pages {
-        quick.page::<B>(page.as_ref())?;
+        quick.page(page.as_ref(), &mut reader)?;
     }
     quick.finish()
 }
 
 struct Quick {
     domain: &'static dyn Domain,
-    instance: Option<Box<dyn Instance>>,
-    /// The stream's id.
-    id: Text,
+    apply: Apply,
+    aggregate: Option<Box<dyn Instance>>,
     version: u64,
-    /// Events that came before their time.
-    late: BTreeMap<u64, Event>,
+    /// Events that came before their time, the first on top.
+    early: BinaryHeap<Early>,
     shared: Interner,
     /// Who acted lately, by something of their names: most events are by one of a few.
     actors: [Option<Text>; 16],
-    reader: Reader,
 }
 
 impl Quick {
     /// None where a payload has a field with a name of the head's: here it would not be found.
-    fn new(domain: &'static dyn Domain) -> Option<Self> {
+    fn new(domain: &'static dyn Domain, apply: Apply) -> Option<Self> {
         let reserved = |(name, _): (&str, _)| RESERVED.contains(&name);
         let clean = !domain.events().iter().any(|shape| shape.fields().any(reserved));
         clean.then(|| Self {
             domain,
-            instance: None,
-            id: "".into(),
+            apply,
+            aggregate: None,
             version: 0,
-            late: BTreeMap::new(),
+            early: BinaryHeap::new(),
             shared: Interner::default(),
             actors: Default::default(),
-            reader: Reader::default(),
         })
     }
 
     /// Reads a page: exported items, or the answer to a query.
-    fn page<B: Block>(&mut self, bytes: &[u8]) -> Option<()> {
+    fn page(&mut self, bytes: &[u8], reader: &mut Reader) -> Option<()> {
         let bytes = unpacked(bytes, MAX_BYTES)?;
-        let mut page = Page { bytes: &bytes, at: 0, line_feeds: 0, scanned: Scanned::default() };
-        page.space();
-        if page.peek().is_none() { Some(()) } else { self.lines::<B>(&mut page) }
-    }
-
-    /// A record to a line; a single one may have line feeds in it.
-    fn lines<B: Block>(&mut self, page: &mut Page<'_>) -> Option<()> {
-        let mut inside = 0;
-        for records in 1_u64.. {
-            let before = page.line_feeds;
-            self.record::<B>(page)?;
-            inside += page.line_feeds - before;
-            let end = page.line_feeds;
-            page.space();
-            if page.peek().is_none() {
-                return (records == 1 || inside == 0).then_some(());
-            }
-            if page.line_feeds == end {
-                return None;
-            }
-        }
-        None
-    }
-
-    /// What stands between brackets, with commas between.
-    fn list<'p>(
-        &mut self,
-        page: &mut Page<'p>,
-        mut each: impl FnMut(&mut Self, &mut Page<'p>) -> Option<()>,
-    ) -> Option<()> {
-        page.expect(b'[')?;
-        page.space();
-        if page.take(b']') {
-            return Some(());
-        }
-        loop {
-            each(self, page)?;
-            if page.take(b',') {
-                page.space();
-                continue;
-            }
-            page.space();
-            if page.take(b',') {
-                page.space();
-            } else {
-                return page.expect(b']');
-            }
-        }
-    }
-
-    /// `{"Item":{…}}`, or the answer to a query.
-    fn record<B: Block>(&mut self, page: &mut Page<'_>) -> Option<()> {
-        if !page.rest().starts_with(br#"{"Item":"#) {
-            return self.answer::<B>(page);
-        }
-        page.at += 8;
-        self.item::<B>(page)?;
-        page.expect(b'}')
-    }
-
-    /// `{"Items":[…],"Count":1,…}`
-    fn answer<B: Block>(&mut self, page: &mut Page<'_>) -> Option<()> {
-        let mut found = false;
-        page.expect(b'{')?;
-        loop {
-            match page.name::<B>()? {
-                "Items" if !mem::replace(&mut found, true) => {
-                    self.list(page, |quick, page| quick.item::<B>(page))?;
-                }
-                "Count" | "ScannedCount" | "LastEvaluatedKey" | "ConsumedCapacity" => {
-                    let value = page.value::<B>()?;
-                    serde_json::from_str::<IgnoredAny>(str::from_utf8(value).ok()?).ok()?;
-                }
-                _ => return None,
-            }
-            page.space();
-            if !page.take(b',') {
-                page.expect(b'}')?;
-                return found.then_some(());
-            }
-        }
-    }
-
-    /// An item: quickly where it has the usual shape.
-    #[inline(always)]
-    fn item<'p, B: Block>(&mut self, page: &mut Page<'p>) -> Option<()> {
-        let start = page.at;
-        match self.reader.item::<B>(page.bytes, start, &mut page.scanned) {
-            Some(end) => {
-                page.at = end;
-                self.scanned(page.bytes.get(start..end)?, &page.scanned)
-            }
-            None => {
-                let item = page.value::<B>()?;
-                self.event(item)
-            }
-        }
+        let others = reader.page(&bytes, &mut |found| match found {
+            Found::Read(item) => self.item(item),
+            Found::Unread(item) => self.event(item),
+        })?;
+        let is_value = |text| serde_json::from_str::<IgnoredAny>(text).ok();
+        others.into_iter().try_for_each(|value| is_value(str::from_utf8(value).ok()?).map(|_| ()))
     }
 
     /// An event whose fields were found.
-    #[inline(always)]
-    fn scanned<'p>(&mut self, item: &'p [u8], scanned: &Scanned<'p>) -> Option<()> {
-        let Some(head) = Head::of(scanned) else { return self.event(item) };
-        let Head { time, version, schema_version } = head;
-        let actor = self.actor(scanned.text(Part::Actor)?)?;
-        if self.instance.is_none() {
-            self.start(scanned.text(Part::AggregateId)?);
+    fn item(&mut self, item: Item<'_, '_>) -> Option<()> {
+        if self.aggregate.is_none() {
+            self.aggregate = Some(self.domain.start(item.text(Part::AggregateId)));
         }
-        if version != self.version + 1 {
-            return self.event(item);
+        if item.head.version != self.version + 1 {
+            return self.event(item.bytes);
         }
-        let record = Record { item, time, version, actor, schema_version, reader: &self.reader, scanned };
-        self.instance = Some(self.instance.take()?.apply_record(&record).ok()?);
-        self.version = version;
-        if self.late.is_empty() { Some(()) } else { self.catch_up() }
+        let actor = actor(&mut self.actors, item.text(Part::Actor))?;
+        self.version = item.head.version;
+        (self.apply)(&mut self.aggregate, &Record { item, actor })?;
+        if self.early.is_empty() { Some(()) } else { self.catch_up() }
     }
 
     /// An event that is read in full.
@@ -393,157 +343,77 @@ impl Quick {
     #[inline(never)]
     fn event(&mut self, item: &[u8]) -> Option<()> {
         let event = event(item, &mut self.shared).ok()?;
-        if self.instance.is_none() {
-            self.start(event.aggregate_id());
+        if self.aggregate.is_none() {
+            self.aggregate = Some(self.domain.start(event.aggregate_id()));
         }
-        if event.version() <= self.version || self.late.insert(event.version(), event).is_some() {
-            return None;
-        }
+        self.early.push(Early(event));
         self.catch_up()
     }
 
-    fn start(&mut self, id: &str) {
-        self.id = id.into();
-        self.instance = Some(self.domain.start(id));
-    }
-
-    /// Applies the late events whose time has come.
+    /// Applies the events whose time has come. None where it has passed.
     fn catch_up(&mut self) -> Option<()> {
-        while let Some(event) = self.late.remove(&(self.version + 1)) {
-            self.instance = Some(self.instance.take()?.apply(&event).ok()?);
+        while let Some(Early(event)) = self.early.peek().filter(|early| early.0.version() <= self.version + 1)
+        {
+            if event.version() <= self.version {
+                return None;
+            }
+            self.aggregate = Some(self.aggregate.take()?.apply(event).ok()?);
             self.version += 1;
+            self.early.pop();
         }
         Some(())
     }
 
-    #[inline(always)]
-    fn actor(&mut self, name: &str) -> Option<Text> {
-        let slot = name.len() + usize::from(*name.as_bytes().last()?);
-        let kept = self.actors.get_mut(slot % 16)?;
-        match kept {
-            Some(kept) if same(kept, name) => Some(kept.clone()),
-            _ => kept.insert(name.into()).clone().into(),
-        }
-    }
-
     fn finish(self) -> Option<Option<Snapshot>> {
-        match self.instance {
-            _ if !self.late.is_empty() => None,
-            Some(instance) => instance.snapshot().map(Some),
+        match self.aggregate {
+            _ if !self.early.is_empty() => None,
+            Some(aggregate) => aggregate.snapshot().map(Some),
             None => Some(None),
         }
     }
 }
 
-/// A page, and how far it was read.
-struct Page<'p> {
-    bytes: &'p [u8],
-    at: usize,
-    /// How many line feeds were passed that stand between values, or in what has its own reader.
-    line_feeds: u64,
-    /// The item in hand.
-    scanned: Scanned<'p>,
-}
+/// An event that came before its time: of two, the greater has the lower version.
+struct Early(Event);
 
-impl<'p> Page<'p> {
-    fn rest(&self) -> &'p [u8] {
-        self.bytes.get(self.at..).unwrap_or_default()
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn take(&mut self, byte: u8) -> bool {
-        let there = self.peek() == Some(byte);
-        self.at += usize::from(there);
-        there
-    }
-
-    fn expect(&mut self, byte: u8) -> Option<()> {
-        self.take(byte).then_some(())
-    }
-
-    fn space(&mut self) {
-        while let Some(byte @ (b' ' | b'\n' | b'\r' | b'\t')) = self.peek() {
-            self.line_feeds += u64::from(byte == b'\n');
-            self.at += 1;
-        }
-    }
-
-    /// A name, up to its value.
-    fn name<B: Block>(&mut self) -> Option<&'p str> {
-        self.space();
-        self.expect(b'"')?;
-        let name = plain::<B>(self.bytes, self.at, 0);
-        self.at += name.len();
-        self.expect(b'"')?;
-        self.space();
-        self.expect(b':')?;
-        self.space();
-        Some(name)
-    }
-
-    /// A value that has its own reader: where it ends is all that is known of it.
-    fn value<B: Block>(&mut self) -> Option<&'p [u8]> {
-        let end = skip::<B>(self.bytes, self.at)?;
-        let value = self.bytes.get(self.at..end)?;
-        self.line_feeds += value.iter().filter(|byte| **byte == b'\n').count() as u64;
-        self.at = end;
-        Some(value)
+impl Ord for Early {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.0.version().cmp(&self.0.version())
     }
 }
 
-/// The head of an event but for its texts, which are where they were found.
-struct Head {
-    time: Millis,
-    version: u64,
-    schema_version: u32,
-}
-
-impl Head {
-    /// None where the head is not whole, or not in order.
-    #[inline(always)]
-    fn of(scanned: &Scanned<'_>) -> Option<Self> {
-        let there = |part| scanned.text(part).is_some();
-        let whole =
-            there(Part::Name) && there(Part::Aggregate) && there(Part::AggregateId) && there(Part::Actor);
-        let head = Self {
-            time: time_of(scanned.text(Part::Id)?)?,
-            version: scanned.version.filter(|version| (1..=MAX_SAFE as u64).contains(version))?,
-            schema_version: scanned.schema_version()?,
-        };
-        (whole && !scanned.twice && head.schema_version > 0).then_some(head)
+impl PartialOrd for Early {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
-/// What each byte is as a digit of an event's id (Crockford's base 32, in capitals or small letters); 255
-/// where it is none.
-#[allow(clippy::indexing_slicing, reason = "the compiler goes through it")]
-const DIGITS: [u8; 256] = {
-    let (mut digits, mut rest, mut value) = ([255; 256], b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".as_slice(), 0);
-    while let Some((digit, more)) = rest.split_first() {
-        (digits[*digit as usize], digits[digit.to_ascii_lowercase() as usize]) = (value, value);
-        (rest, value) = (more, value + 1);
+impl PartialEq for Early {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
     }
-    digits
-};
+}
 
-/// The time in an event's id, of which every digit is looked at, and only the first ten are put together; none
-/// where [`Ulid`](crate::time::Ulid) would not read it, or it would not fit into its 128 bits.
-#[inline(always)]
-fn time_of(id: &str) -> Option<Millis> {
-    let id: &[u8; 26] = id.as_bytes().try_into().ok()?;
-    let digit = |byte: &u8| DIGITS.get(usize::from(*byte)).map_or(255, |digit| *digit);
-    let all = id.iter().fold(0, |all, byte| all | digit(byte));
-    let time = id.iter().take(10).fold(0, |time, byte| time << 5 | Millis::from(digit(byte)));
-    (all < 32 && time < 1 << 48).then_some(time)
+impl Eq for Early {}
+
+/// The text of an actor's name.
+fn actor<'a>(kept: &'a mut [Option<Text>; 16], name: &str) -> Option<&'a Text> {
+    let slot = name.len() + usize::from(*name.as_bytes().last()?);
+    let kept = kept.get_mut(slot % 16)?;
+    if !kept.as_ref().is_some_and(|kept| same(kept, name)) {
+        *kept = Some(name.into());
+    }
+    kept.as_ref()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{block::Words, domains, time::Ulid};
+    use crate::{
+        domains,
+        domains::{bank_account::BankAccount, order::Order},
+        time::Ulid,
+    };
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -577,7 +447,7 @@ mod tests {
 
     /// Both ways must agree; gives what they agree on, and whether the quick one knew it.
     fn check(pages: &[&[u8]]) -> (Result<Option<Snapshot>, ReplayError>, bool) {
-        let quick = quick::<Words, _>(bank(), pages.iter());
+        let quick = quick(bank(), typed::<BankAccount>, pages.iter());
         let thorough = thorough(bank(), pages);
         assert_eq!(replay(bank(), pages), thorough);
         if let Some(quick) = &quick {
@@ -736,7 +606,7 @@ mod tests {
         let items = [created, added].map(|event| crate::replay::tests::attributes(&event)["M"].to_string());
         let page = answer(&items);
         for domain in [domains::for_log("Order"), domains::for_log("anything")] {
-            let quick = quick::<Words, _>(domain, [&page].into_iter());
+            let quick = quick(domain, typed::<Order>, [&page].into_iter());
             assert_eq!(quick, Some(thorough(domain, [&page]).unwrap()), "{domain:?}");
             assert_eq!(quick.flatten().unwrap().meta.version, 2);
         }
@@ -845,7 +715,7 @@ mod tests {
             // The first digit holds three bits alone: an event's id is not read where they overflow.
             let fits = id.as_bytes().first() <= Some(&b'7');
             let ulid = Ulid::from_string(id).ok().filter(|_| fits);
-            assert_eq!(time_of(id), ulid.map(|id| id.timestamp_ms()), "{id}");
+            assert_eq!(rewound_scan::time_of(id), ulid.map(|id| id.timestamp_ms()), "{id}");
         };
         let mut rng = fastrand::Rng::with_seed(3);
         for _ in 0..50 {

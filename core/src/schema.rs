@@ -7,9 +7,10 @@
 use crate::{
     error::Issue,
     value::{Object, below},
+    wire::{Json, Misfit},
 };
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 /// A command or an event: its name, and the JSON Schema (draft 2020-12) of its own fields.
 ///
@@ -43,21 +44,20 @@ fn requires(schema: &Value, field: &str) -> bool {
 
 pub use rewound_derive::Described;
 
-/// A type that says what its JSON looks like. Derive it beside serde's traits:
+/// A type that says what its JSON looks like, is read from it and written to it. Derive it:
 ///
 /// ```
 /// use rewound_core::{number::{Amount, Price}, schema::{Described, of, shapes}, text::Label};
-/// use serde::Deserialize;
 /// use serde_json::json;
 ///
 /// /// What a till can be asked to do.
-/// #[derive(Deserialize, Described)]
-/// #[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
+/// #[derive(Debug, PartialEq, Described)]
+/// #[described(rename_all_fields = "camelCase", closed)]
 /// enum TillCommand {
 ///     /// Open the till.
 ///     Open {
 ///         /// What is in it from the start.
-///         #[serde(default)]
+///         #[described(default)]
 ///         first_coins: Price,
 ///         /// Who answers for it, where somebody does.
 ///         cashier: Option<Label>,
@@ -95,19 +95,22 @@ pub use rewound_derive::Described;
 /// let sold = &shapes::<TillEvent>()[1];
 /// assert_eq!(sold.schema["x-command"], "Sell");
 /// assert_eq!(sold.schema["properties"]["prices"]["minItems"], 1);
+///
+/// let open = TillCommand::Open { first_coins: Price::default(), cashier: Some("ada".into()) };
+/// assert_eq!(open.to_json(), json!({"Open": {"firstCoins": 0, "cashier": "ada"}}));
+/// assert_eq!(TillCommand::from_json(&json!({"Open": {"cashier": "ada"}})), Ok(open));
 /// ```
 ///
-/// Beside `rename_all` and its kind it reads `#[serde(default)]`, which may name a function, and whose
-/// value stands in the schema. A field is required unless it has a default or is an `Option`, of which `null`
-/// is no value: where an `Option` is written, skip it (`skip_serializing_if = "Option::is_none"`).
+/// Names are spelled as the attributes say which are serde's own; `closed` refuses other fields than these. A field
+/// is required unless it has a default, whose value stands in the schema and which may name a function
+/// (`default = seven`), or is an `Option`: one that is none is not written, and `null` is read as none.
 ///
-/// An attribute that the derive does not know does not compile, so that a schema never says something
-/// else than serde does:
+/// An attribute that the derive does not know does not compile:
 ///
 /// ```compile_fail
-/// #[derive(serde::Deserialize, rewound_core::schema::Described)]
+/// #[derive(rewound_core::schema::Described)]
 /// struct Till {
-///     #[serde(alias = "cash")] // `alias` on a field is not known to `Described`: leave it out, or …
+///     #[described(alias = "cash")] // `alias` on a field is not known to `Described`: leave it out, or …
 ///     coins: u32,
 /// }
 /// ```
@@ -115,11 +118,18 @@ pub use rewound_derive::Described;
 /// A newtype says it by hand:
 ///
 /// ```
-/// use rewound_core::schema::{Described, Keyword, Type, of};
+/// use rewound_core::{schema::{Described, Keyword, Type, of}, wire::{Json, Misfit}};
+/// use serde_json::Value;
 /// struct Iban(String);
 /// impl Described for Iban {
 ///     const TYPE: &'static Type =
 ///         &Type::Plain(&[("type", Keyword::Text("string")), ("maxLength", Keyword::Number(34))]);
+///     fn read(json: Json<'_>) -> Result<Self, Misfit> {
+///         String::read(json).map(Self)
+///     }
+///     fn to_json(&self) -> Value {
+///         self.0.to_json()
+///     }
 /// }
 /// assert_eq!(of::<Iban>().to_string(), r#"{"type":"string","maxLength":34}"#);
 /// ```
@@ -128,9 +138,26 @@ pub use rewound_derive::Described;
     note = "derive `rewound_core::schema::Described` for it; an `Option` can only be a field's own type, \
             and money and other large integers have a type in `rewound_core::number`"
 )]
-pub trait Described {
+pub trait Described: Sized {
     /// What it says, as static data: a table costs a few bytes where code that builds one costs kilobytes.
     const TYPE: &'static Type;
+
+    /// Reads a value. It is lenient where a schema is not: what older programs stored stays readable.
+    ///
+    /// # Errors
+    /// What does not fit, and where.
+    fn read(json: Json<'_>) -> Result<Self, Misfit>;
+
+    /// Writes the value.
+    fn to_json(&self) -> Value;
+
+    /// As [`read`](Self::read), of a value that was parsed.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn from_json(value: &Value) -> Result<Self, Misfit> {
+        Self::read(Json::new(&value.to_string()))
+    }
 }
 
 /// What the JSON of a type looks like.
@@ -201,43 +228,65 @@ pub enum Keyword {
     Text(&'static str),
 }
 
-macro_rules! plain {
-    ($($of:ty: $($name:literal = $value:expr),+;)+) => { $(
+macro_rules! integers {
+    ($($of:ty)+) => { $(
         impl Described for $of {
-            const TYPE: &'static Type = &Type::Plain(&[$(($name, $value)),+]);
+            const TYPE: &'static Type = &Type::Plain(&[
+                ("type", Keyword::Text("integer")),
+                ("minimum", Keyword::Number(<$of>::MIN as i64)),
+                ("maximum", Keyword::Number(<$of>::MAX as i64)),
+            ]);
+
+            fn read(json: Json<'_>) -> Result<Self, Misfit> {
+                json.integer_within(<$of>::MIN.into(), <$of>::MAX.into()).map(|integer| integer as $of)
+            }
+
+            fn to_json(&self) -> Value {
+                (*self).into()
+            }
         }
     )+ };
 }
 
-macro_rules! integers {
-    ($($of:ty)+) => { plain! { $(
-        $of: "type" = Keyword::Text("integer"),
-            "minimum" = Keyword::Number(<$of>::MIN as i64), "maximum" = Keyword::Number(<$of>::MAX as i64);
-    )+ } };
-}
-
-plain! {
-    bool: "type" = Keyword::Text("boolean");
-    String: "type" = Keyword::Text("string");
-}
 // Larger ones leave what JavaScript can hold: `number::Integer` says their limits.
 integers! { u8 u16 u32 i8 i16 i32 }
 
+impl Described for bool {
+    const TYPE: &'static Type = &Type::Plain(&[("type", Keyword::Text("boolean"))]);
+
+    fn read(json: Json<'_>) -> Result<Self, Misfit> {
+        json.boolean()
+    }
+
+    fn to_json(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl Described for String {
+    const TYPE: &'static Type = &Type::Plain(&[("type", Keyword::Text("string"))]);
+
+    #[inline(always)]
+    fn read(json: Json<'_>) -> Result<Self, Misfit> {
+        json.text().map(Cow::into_owned)
+    }
+
+    fn to_json(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
 impl<T: Described> Described for Vec<T> {
     const TYPE: &'static Type = &Type::List(T::TYPE);
-}
 
-impl<K, T: Described> Described for BTreeMap<K, T> {
-    const TYPE: &'static Type = &Type::Map(T::TYPE);
-}
+    fn read(json: Json<'_>) -> Result<Self, Misfit> {
+        let items = json.list()?.into_iter().enumerate();
+        items.map(|(at, item)| T::read(item).map_err(|misfit| misfit.within(&at.to_string()))).collect()
+    }
 
-/// A default as JSON, for [`Field::default`].
-///
-/// ```
-/// assert_eq!(rewound_core::schema::json(&rewound_core::number::Price::default()), 0);
-/// ```
-pub fn json<T: serde::Serialize>(value: &T) -> Value {
-    serde_json::to_value(value).unwrap_or_default()
+    fn to_json(&self) -> Value {
+        self.iter().map(T::to_json).collect()
+    }
 }
 
 /// The shapes of an enum's variants, each written with named fields: `Deposit { amount: Amount }`.
@@ -252,7 +301,7 @@ pub fn of<T: Described>() -> Value {
 
 // What follows is not generic, so that it is compiled once and not for every type.
 
-fn shapes_of(of: &Type) -> Vec<Shape> {
+pub(crate) fn shapes_of(of: &Type) -> Vec<Shape> {
     let Type::Enum { variants, closed, .. } = *of else { return Vec::new() };
     let shapes = variants.iter().filter_map(|variant| {
         let mut schema = Object::new();

@@ -3,20 +3,24 @@
 //! The limits stand in the schema, and commands are held to them. Reading is lenient: an event that an
 //! older program stored stays readable, whatever its texts look like.
 
-use crate::schema::{
-    Described,
-    Keyword::{Number, Text},
-    Type,
+use crate::{
+    schema::{
+        Described,
+        Keyword::{Number, Text},
+        Type,
+    },
+    wire::{Json, Misfit},
 };
-use serde::{Deserialize, Serialize};
+use rewound_scan::Letters;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use std::{fmt, ops::Deref};
 
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident { $($keyword:literal: $value:expr),* })*) => { $(
         $(#[$doc])*
-        #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+        #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Letters);
 
         impl Deref for $name {
             type Target = str;
@@ -27,18 +31,33 @@ macro_rules! texts {
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(text.to_owned())
+                Self(Letters::new(text))
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self)
             }
         }
 
         impl Described for $name {
             const TYPE: &'static Type = &Type::Plain(&[("type", Text("string")), $(($keyword, $value)),*]);
+
+            #[inline(always)]
+            fn read(json: Json<'_>) -> Result<Self, Misfit> {
+                json.text().map(|text| Self(Letters::new(&text)))
+            }
+
+            fn to_json(&self) -> Value {
+                Value::from(&**self)
+            }
         }
     )* };
 }

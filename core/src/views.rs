@@ -11,6 +11,7 @@ use crate::{
     event::Event,
     number::Cents,
     projection::{Index, Projection},
+    schema::Described,
     time::to_iso,
     value::Object,
 };
@@ -96,8 +97,7 @@ type Row = Option<Object>;
 
 fn account_balances(row: Row, event: &Event) -> Result<Row, String> {
     use BankAccountEvent::*;
-    let balance =
-        |row: &Row| -> Option<Cents> { serde_json::from_value(row.as_ref()?.get("balance")?.clone()).ok() };
+    let balance = |row: &Row| Cents::from_json(row.as_ref()?.get("balance")?).ok();
     let before = balance(&row);
     let changed = match &decode::<BankAccount>(event).map_err(|error| error.to_string())?.event {
         AccountOpened { account_holder_id, initial_deposit, currency } => {

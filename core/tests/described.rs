@@ -1,20 +1,19 @@
 //! What `#[derive(Described)]` makes of a type: each of its features, to the letter.
 
 use rewound_core::{
+    named::Named,
     number::{Amount, Quantity},
     schema::{Described, Shape, of, shapes, validate},
     text::Label,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// A drawer.
 ///
 /// It is shut
 /// at night.
-#[derive(Serialize, Deserialize, Described)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, PartialEq, Described)]
+#[described(rename_all = "camelCase")]
 struct Drawer {
     /// What is in it.
     in_cash: Amount,
@@ -23,13 +22,12 @@ struct Drawer {
     /// Where it is.
     mood: Mood,
     r#type: Option<String>,
-    #[serde(default, rename = "COUNT")]
+    #[described(default, rename = "COUNT")]
     count: u8,
-    #[serde(default = "seven")]
+    #[described(default = seven)]
     seven: Quantity,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<Label>,
-    by_name: BTreeMap<Label, Inner>,
+    by_name: Named<Inner>,
     #[described(min_items = 2)]
     lists: Vec<Vec<i32>>,
 }
@@ -39,31 +37,31 @@ fn seven() -> Quantity {
 }
 
 /// Something inside.
-#[derive(Serialize, Deserialize, Described)]
+#[derive(Debug, PartialEq, Described)]
 struct Inner {
     a_b: bool,
 }
 
 /// Left or right.
-#[derive(Serialize, Deserialize, Described)]
-#[serde(rename_all = "UPPERCASE")]
+#[derive(Debug, PartialEq, Described)]
+#[described(rename_all = "UPPERCASE")]
 enum Side {
     /// Where the heart is.
     Left,
     Right,
 }
 
-#[derive(Serialize, Deserialize, Described)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, PartialEq, Described)]
+#[described(rename_all = "lowercase")]
 enum Mood {
     Good,
-    #[serde(rename = "BAD")]
+    #[described(rename = "BAD")]
     Bad,
 }
 
 /// Asked of a till.
-#[derive(Serialize, Deserialize, Described)]
-#[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
+#[derive(Debug, PartialEq, Described)]
+#[described(rename_all_fields = "camelCase", closed)]
 enum Ask {
     /// Put it in.
     #[described(command = "Insert")]
@@ -138,16 +136,47 @@ fn a_struct_is_an_object_of_its_fields() {
 }
 
 #[test]
-fn serde_reads_and_writes_what_the_schema_says() {
+fn what_the_schema_says_is_read_and_written() {
     let least = json!({
         "inCash": 1, "undocumented": true, "side": "LEFT", "mood": "BAD", "byName": {}, "lists": [[], []],
     });
     assert_eq!(validate(&of::<Drawer>(), &least), []);
-    let mut drawer: Drawer = serde_json::from_value(least).unwrap();
+    let mut drawer = Drawer::from_json(&least).unwrap();
     drawer.r#type = Some("oak".into());
-    let full = serde_json::to_value(&drawer).unwrap();
+    drawer.by_name.insert("a \"label\"".into(), Inner { a_b: true });
+    drawer.lists[0].push(-5);
+    let full = drawer.to_json();
     assert_eq!(validate(&of::<Drawer>(), &full), []);
     assert_eq!((&full["seven"], &full["COUNT"], full.get("note")), (&json!(7), &json!(0), None));
+    assert_eq!(Drawer::from_json(&full), Ok(drawer));
+}
+
+#[test]
+fn what_does_not_fit_is_named_with_its_place() {
+    let fits = |name: &str, value: Value| {
+        let mut drawer = json!({
+            "inCash": 1, "undocumented": true, "side": "LEFT", "mood": "BAD", "byName": {}, "lists": [[], []],
+        });
+        drawer[name] = value;
+        Drawer::from_json(&drawer).map(drop).map_err(|issue| issue.to_string())
+    };
+    let wrong = |name: &str, value: Value, expected: &str| {
+        let issue = fits(name, value).unwrap_err();
+        assert!(issue.contains(expected), "{issue}");
+    };
+    assert_eq!(fits("unknown", json!([])), Ok(()));
+    assert_eq!(fits("note", Value::Null), Ok(()));
+    wrong("inCash", json!(0), "/inCash: 0 is outside: expected an integer from 1 to 9007199254740991");
+    wrong("inCash", json!(1.0), "/inCash: ");
+    wrong("undocumented", json!(1), "/undocumented: expected true or false");
+    wrong("side", json!("UP"), "/side: there is no `UP`");
+    wrong("type", json!(5), "/type: ");
+    wrong("COUNT", json!(256), "/COUNT: 256 is outside: expected an integer from 0 to 255");
+    wrong("COUNT", Value::Null, "/COUNT: ");
+    wrong("byName", json!({"a": {"a_b": true}, "b/c": {}}), "/byName/b~1c/a_b: it is missing");
+    wrong("byName", json!([]), "/byName: ");
+    wrong("lists", json!([[], [1, "x"]]), "/lists/1/1: ");
+    wrong("lists", json!({}), "/lists: ");
 }
 
 #[test]
@@ -180,7 +209,7 @@ fn an_enum_has_a_shape_for_each_variant_with_fields() {
 }
 
 #[test]
-fn an_enum_as_a_whole_is_what_serde_writes() {
+fn an_enum_as_a_whole_is_a_name_or_has_its_fields_below_it() {
     let whole = of::<Ask>();
     let [put_in, shut, nothing] = whole["oneOf"].as_array().unwrap().as_slice() else { panic!("{whole}") };
     assert_eq!((&whole["description"], &put_in["x-command"]), (&json!("Asked of a till."), &json!("Insert")));
@@ -192,6 +221,6 @@ fn an_enum_as_a_whole_is_what_serde_writes() {
         "required": ["Shut"],
     });
     same(shut, &expected);
-    assert_eq!(serde_json::to_value(Ask::Shut {}).unwrap(), json!({"Shut": {}}));
+    assert_eq!(Ask::Shut {}.to_json(), json!({"Shut": {}}));
     same(nothing, &json!({"type": "string", "const": "Nothing"}));
 }

@@ -451,20 +451,19 @@ mod lamp {
         schema::Described,
         upcast::Upcaster,
     };
-    use serde::{Deserialize, Serialize};
 
-    #[derive(Deserialize, Described)]
+    #[derive(Described)]
     pub(super) enum Command {
         Make { colors: Vec<String> },
     }
 
-    #[derive(Serialize, Deserialize, Described)]
+    #[derive(Described)]
     pub(super) enum Event {
         #[described(command = "Make")]
         Made { colors: Vec<String> },
     }
 
-    #[derive(Clone, Serialize, Deserialize, Described)]
+    #[derive(Clone, Described)]
     pub(super) struct State {
         colors: Vec<String>,
     }

@@ -286,7 +286,7 @@ test("a state that is none is refused", async () => {
     [{}, "/$meta"],
     [{ ...state, $meta: { ...state.$meta, version: 0 } }, "/$meta/version"],
     [{ ...state, $meta: { ...state.$meta, id: "other" } }, "/$meta/id"],
-    [{ ...state, balance: "much" }, ""],
+    [{ ...state, balance: "much" }, "/balance"],
     [{ ...state, balance: 1n }, "/balance"],
     ["state", ""],
   ]) {

@@ -13,7 +13,7 @@ use crate::run::{command, root, run as run_command, run_reading, target_dir, tim
 use crate::{bench, pkg, setup, size, worker};
 
 /// The packages that are built for this machine.
-const NATIVE: &str = "-p rewound-core -p rewound-derive -p rewound-dynamodb -p rewound -p xtask";
+const NATIVE: &str = "-p rewound-core -p rewound-derive -p rewound-scan -p rewound-quick -p rewound-dynamodb -p rewound -p xtask";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
@@ -152,7 +152,7 @@ fn wasm_lints(run: &mut Run) -> Result<()> {
     setup::wasm_target()?;
     let mut packages = String::new();
     if run.includes(Core) {
-        packages += " -p rewound-core -p rewound-bench";
+        packages += " -p rewound-core -p rewound-scan -p rewound-quick -p rewound-bench";
     }
     if run.includes(Pkg) {
         packages += " -p rewound --features rewound/contract";

@@ -1,11 +1,11 @@
-//! `#[derive(Described)]`: what a type's JSON looks like, as a static table.
+//! `#[derive(Described)]`: what a type's JSON looks like, as a static table, and how it is read and written.
 //!
 //! The trait, the table, what is made of it and an example are in rewound-core's `schema`, which
-//! re-exports this macro. Serde's attributes are read as serde reads them, and one that is not known here
-//! is an error: a schema that says something else than serde does would be worse than none.
+//! re-exports this macro; what the code calls that is written here is in its `wire`. An attribute that is not
+//! known here is an error.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Literal, TokenStream};
+use quote::{format_ident, quote};
 use syn::{
     Attribute, Data, DeriveInput, Error, Expr, ExprLit, Fields, GenericArgument, Ident, Lit, LitInt, LitStr,
     Meta, Path, PathArguments, Result, Type, Variant, ext::IdentExt, meta::ParseNestedMeta,
@@ -16,10 +16,10 @@ use syn::{
 ///
 /// | place | attributes |
 /// |---|---|
-/// | type | `serde(rename_all, rename_all_fields, deny_unknown_fields)` |
-/// | variant | `serde(rename)`, `described(command = "Open")`: the command that records this event; `described(sender = "saga")`: who alone sends this command |
-/// | field | `serde(rename, default, skip_serializing_if)`, `described(min_items = 1)` |
-#[proc_macro_derive(Described, attributes(described, serde))]
+/// | type | `described(rename_all = "camelCase", rename_all_fields = "camelCase", closed)` |
+/// | variant | `described(rename = "…", command = "Open")`: the command that records this event; `described(sender = "saga")`: who alone sends this command |
+/// | field | `described(rename = "…", default, default = path, min_items = 1)` |
+#[proc_macro_derive(Described, attributes(described))]
 pub fn described(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let input = syn::parse_macro_input!(input as DeriveInput);
     expand(&input).unwrap_or_else(Error::into_compile_error).into()
@@ -30,42 +30,102 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
         return Err(Error::new_spanned(&input.generics, "a described type has no parameters of its own"));
     }
     let Attributes { docs, rename_all, rename_all_fields, closed, .. } = read(&input.attrs, Place::Type)?;
-    let table = match &input.data {
+    let (table, parts) = match &input.data {
         Data::Struct(data) => {
             let fields = fields(&data.fields, rename_all)?
                 .ok_or_else(|| Error::new_spanned(&input.ident, "a described struct has named fields"))?;
-            quote!(Struct { docs: #docs, fields: #fields, closed: #closed })
+            let table = &fields.table;
+            (
+                quote!(Struct { docs: #docs, fields: #table, closed: #closed }),
+                vec![fields.part(0, quote!(Self))],
+            )
         }
         Data::Enum(data) => {
-            let variants = data.variants.iter().map(|each| variant(each, rename_all, rename_all_fields));
-            let variants = variants.collect::<Result<Vec<_>>>()?;
-            quote!(Enum { docs: #docs, variants: &[#(#variants),*], closed: #closed })
+            let variants = data.variants.iter().enumerate();
+            let variants = variants.map(|(at, each)| variant(at, each, rename_all, rename_all_fields));
+            let (tables, parts): (Vec<_>, _) = variants.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+            (quote!(Enum { docs: #docs, variants: &[#(#tables),*], closed: #closed }), parts)
         }
         Data::Union(_) => return Err(Error::new_spanned(&input.ident, "a union has no JSON")),
     };
-    let name = &input.ident;
+    let (name, reads, writes) =
+        (&input.ident, parts.iter().map(|part| &part.read), parts.iter().map(|part| &part.write));
     Ok(quote! {
         #[automatically_derived]
         impl ::rewound_core::schema::Described for #name {
             const TYPE: &'static ::rewound_core::schema::Type = &::rewound_core::schema::Type::#table;
+
+            #[inline]
+            fn read(
+                json: ::rewound_core::wire::Json<'_>,
+            ) -> ::core::result::Result<Self, ::rewound_core::wire::Misfit> {
+                let mut fields = ::rewound_core::wire::Fields::of(Self::TYPE, json)?;
+                ::core::result::Result::Ok(match fields.variant {
+                    #(#reads,)*
+                    _ => return ::core::result::Result::Err(fields.unknown()),
+                })
+            }
+
+            fn to_json(&self) -> ::rewound_core::wire::Value {
+                match *self {
+                    #(#writes)*
+                }
+            }
         }
     })
 }
 
-fn variant(variant: &Variant, names: Case, of_fields: Case) -> Result<TokenStream> {
-    let Attributes { docs, rename, keywords, .. } = read(&variant.attrs, Place::Variant)?;
-    let name = rename.unwrap_or_else(|| names.of(&variant.ident));
-    let fields = match fields(&variant.fields, of_fields)? {
-        Some(fields) => quote!(::core::option::Option::Some(#fields)),
-        None => quote!(::core::option::Option::None),
-    };
-    Ok(quote!(::rewound_core::schema::Variant {
-        name: #name, docs: #docs, fields: #fields, keywords: &[#(#keywords),*],
-    }))
+/// The arms that read and write a variant, or a struct.
+struct Part {
+    read: TokenStream,
+    write: TokenStream,
 }
 
-/// The table of named fields, or `None` where there are no fields at all.
-fn fields(fields: &Fields, names: Case) -> Result<Option<TokenStream>> {
+fn variant(at: usize, variant: &Variant, names: Case, of_fields: Case) -> Result<(TokenStream, Part)> {
+    let Attributes { docs, rename, keywords, .. } = read(&variant.attrs, Place::Variant)?;
+    let name = rename.unwrap_or_else(|| names.of(&variant.ident));
+    let fields = fields(&variant.fields, of_fields)?;
+    let table = match &fields {
+        Some(NamedFields { table, .. }) => quote!(::core::option::Option::Some(#table)),
+        None => quote!(::core::option::Option::None),
+    };
+    let table = quote!(::rewound_core::schema::Variant {
+        name: #name, docs: #docs, fields: #table, keywords: &[#(#keywords),*],
+    });
+    let ident = &variant.ident;
+    Ok((table, fields.unwrap_or_default().part(at, quote!(Self::#ident))))
+}
+
+/// Fields, as the table has them, and as they are read and written one after the other.
+#[derive(Default)]
+struct NamedFields {
+    table: TokenStream,
+    names: Vec<Ident>,
+    reads: Vec<TokenStream>,
+    writes: Vec<TokenStream>,
+}
+
+impl NamedFields {
+    fn part(&self, at: usize, path: TokenStream) -> Part {
+        let Self { names, reads, writes, .. } = self;
+        let at = Literal::usize_unsuffixed(at);
+        // The names that a pattern binds must not meet those of the code around it.
+        let bound: Vec<_> = names.iter().map(|name| format_ident!("field_{}", name.unraw())).collect();
+        Part {
+            read: quote!(#at => #path { #(#names: fields.#reads?),* }),
+            write: quote! {
+                #path { #(#names: ref #bound),* } => {
+                    let mut writer = ::rewound_core::wire::Writer::of(Self::TYPE, #at);
+                    #(writer.#writes(#bound);)*
+                    writer.done()
+                }
+            },
+        }
+    }
+}
+
+/// The named fields, or `None` where there are no fields at all.
+fn fields(fields: &Fields, names: Case) -> Result<Option<NamedFields>> {
     let named = match fields {
         Fields::Named(named) => &named.named,
         Fields::Unit => return Ok(None),
@@ -75,25 +135,39 @@ fn fields(fields: &Fields, names: Case) -> Result<Option<TokenStream>> {
             return Err(Error::new_spanned(unnamed, message));
         }
     };
-    let fields = named.iter().map(|field| {
+    let (mut tables, mut found) = (Vec::new(), NamedFields::default());
+    for field in named {
         let Attributes { docs, rename, default, keywords, .. } = read(&field.attrs, Place::Field)?;
         let name = rename.or_else(|| field.ident.as_ref().map(|ident| names.of(ident)));
         let optional = inside_option(&field.ty);
         let (of, required) = (optional.unwrap_or(&field.ty), optional.is_none() && default.is_none());
-        let some = |value| quote!(::core::option::Option::Some(|| ::rewound_core::schema::json(&#value)));
-        let default = match default {
-            Some(Some(path)) => some(quote!(#path())),
-            // An `Option`'s own default is no value at all.
-            Some(None) if optional.is_none() => some(quote!(<#of as ::core::default::Default>::default())),
-            _ => quote!(::core::option::Option::None),
+        let of = quote!(<#of as ::rewound_core::schema::Described>);
+        let default = default.map(|path| match path {
+            Some(path) => quote!(#path),
+            None => quote!(::core::default::Default::default),
+        });
+        let shown = match &default {
+            Some(_) if optional.is_some() => {
+                let message = "an `Option` is none where it is not there: leave `default` out";
+                return Err(Error::new_spanned(&field.ty, message));
+            }
+            Some(path) => quote!(::core::option::Option::Some(|| #of::to_json(&#path()))),
+            None => quote!(::core::option::Option::None),
         };
-        Ok(quote!(::rewound_core::schema::Field {
-            name: #name, docs: #docs, of: <#of as ::rewound_core::schema::Described>::TYPE,
-            required: #required, default: #default, keywords: &[#(#keywords),*],
-        }))
-    });
-    let fields = fields.collect::<Result<Vec<_>>>()?;
-    Ok(Some(quote!(&[#(#fields),*])))
+        tables.push(quote!(::rewound_core::schema::Field {
+            name: #name, docs: #docs, of: #of::TYPE,
+            required: #required, default: #shown, keywords: &[#(#keywords),*],
+        }));
+        found.names.extend(field.ident.clone());
+        found.reads.push(match (optional, default) {
+            (Some(_), _) => quote!(get_option()),
+            (None, Some(path)) => quote!(get_or(#path)),
+            (None, None) => quote!(get()),
+        });
+        found.writes.push(if optional.is_some() { quote!(put_option) } else { quote!(put) });
+    }
+    found.table = quote!(&[#(#tables),*]);
+    Ok(Some(found))
 }
 
 /// `T` of an `Option<T>`.
@@ -125,7 +199,7 @@ struct Attributes {
     rename_all: Case,
     rename_all_fields: Case,
     closed: bool,
-    /// `default`, or `default = "path"`.
+    /// `default`, or `default = path`.
     default: Option<Option<Path>>,
     keywords: Vec<TokenStream>,
 }
@@ -134,9 +208,8 @@ fn read(attributes: &[Attribute], place: Place) -> Result<Attributes> {
     let mut read = Attributes::default();
     for attribute in attributes {
         let path = attribute.path();
-        if path.is_ident("serde") || path.is_ident("described") {
-            let ours = path.is_ident("described");
-            attribute.parse_nested_meta(|meta| read.option(&meta, ours, place))?;
+        if path.is_ident("described") {
+            attribute.parse_nested_meta(|meta| read.option(&meta, place))?;
         } else if let Meta::NameValue(line) = &attribute.meta
             && path.is_ident("doc")
             && let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = &line.value
@@ -149,30 +222,28 @@ fn read(attributes: &[Attribute], place: Place) -> Result<Attributes> {
 }
 
 impl Attributes {
-    fn option(&mut self, meta: &ParseNestedMeta<'_>, ours: bool, place: Place) -> Result<()> {
+    fn option(&mut self, meta: &ParseNestedMeta<'_>, place: Place) -> Result<()> {
         let name = meta.path.get_ident().map(Ident::to_string).unwrap_or_default();
         let text = || meta.value()?.parse::<LitStr>();
         let keyword = |name: &str, value| quote!((#name, ::rewound_core::schema::Keyword::#value));
-        match (ours, place, name.as_str()) {
-            (false, Place::Type, "rename_all") => self.rename_all = Case::read(&text()?)?,
-            (false, Place::Type, "rename_all_fields") => self.rename_all_fields = Case::read(&text()?)?,
-            (false, Place::Type, "deny_unknown_fields") => self.closed = true,
-            (false, Place::Variant | Place::Field, "rename") => self.rename = Some(text()?.value()),
-            (false, Place::Field, "default") if meta.input.peek(syn::Token![=]) => {
-                self.default = Some(Some(text()?.parse()?));
+        match (place, name.as_str()) {
+            (Place::Type, "rename_all") => self.rename_all = Case::read(&text()?)?,
+            (Place::Type, "rename_all_fields") => self.rename_all_fields = Case::read(&text()?)?,
+            (Place::Type, "closed") => self.closed = true,
+            (Place::Variant | Place::Field, "rename") => self.rename = Some(text()?.value()),
+            (Place::Field, "default") if meta.input.peek(syn::Token![=]) => {
+                self.default = Some(Some(meta.value()?.parse()?));
             }
-            (false, Place::Field, "default") => self.default = Some(None),
-            // A state may leave a field out that stands in its schema.
-            (false, Place::Field, "skip_serializing_if") => drop(text()?),
-            (true, Place::Variant, "command") => {
+            (Place::Field, "default") => self.default = Some(None),
+            (Place::Variant, "command") => {
                 let command = text()?;
                 self.keywords.push(keyword("x-command", quote!(Text(#command))));
             }
-            (true, Place::Variant, "sender") => {
+            (Place::Variant, "sender") => {
                 let sender = text()?;
                 self.keywords.push(keyword("x-sender", quote!(Text(#sender))));
             }
-            (true, Place::Field, "min_items") => {
+            (Place::Field, "min_items") => {
                 let least: LitInt = meta.value()?.parse()?;
                 self.keywords.push(keyword("minItems", quote!(Number(#least))));
             }
@@ -250,7 +321,7 @@ mod tests {
         check(
             parse_quote!(
                 struct S {
-                    #[serde(flatten)]
+                    #[described(flatten)]
                     a: A,
                 }
             ),
@@ -259,7 +330,7 @@ mod tests {
         check(
             parse_quote!(
                 struct S {
-                    #[serde(with = "x")]
+                    #[described(with = "x")]
                     a: A,
                 }
             ),
@@ -276,7 +347,7 @@ mod tests {
         );
         check(
             parse_quote!(
-                #[serde(tag = "type")]
+                #[described(tag = "type")]
                 enum E {
                     A {},
                 }
@@ -286,7 +357,7 @@ mod tests {
         check(
             parse_quote!(
                 enum E {
-                    #[serde(default)]
+                    #[described(default)]
                     A {},
                 }
             ),
@@ -303,12 +374,21 @@ mod tests {
         );
         check(
             parse_quote!(
-                #[serde(rename_all = "kebab-case")]
+                #[described(rename_all = "kebab-case")]
                 enum E {
                     A,
                 }
             ),
             "take camelCase, lowercase",
+        );
+        check(
+            parse_quote!(
+                struct S {
+                    #[described(default)]
+                    a: Option<A>,
+                }
+            ),
+            "leave `default` out",
         );
         check(
             parse_quote!(
@@ -342,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_spelled_as_serde_spells_them() {
+    fn names_are_spelled_as_the_case_says() {
         let spell = |case: Case, name: Ident| case.of(&name);
         assert_eq!(spell(Case::Camel, parse_quote!(account_holder_id)), "accountHolderId");
         assert_eq!(spell(Case::Camel, parse_quote!(_a2_b)), "a2B");

@@ -6,17 +6,17 @@
 
 use super::prelude::*;
 use crate::{
+    named::Named,
     number::{Amount, Cents, Price},
     text::{Currency, Label, Note},
 };
-use std::collections::BTreeMap;
 
 /// The most that one deposit can be: 1,000,000.00.
 pub const DEPOSIT_LIMIT: i64 = 100_000_000;
 
 /// What an account can be asked to do.
-#[derive(Debug, Deserialize, Described)]
-#[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Described)]
+#[described(rename_all_fields = "camelCase", closed)]
 pub enum BankAccountCommand {
     /// Open a new account.
     Open {
@@ -25,7 +25,7 @@ pub enum BankAccountCommand {
         /// What its money is counted in.
         currency: Currency,
         /// The money that is there from the start.
-        #[serde(default)]
+        #[described(default)]
         initial_deposit: Price,
     },
     /// Put money in.
@@ -35,7 +35,7 @@ pub enum BankAccountCommand {
         /// What the payment refers to, such as an invoice.
         transaction_reference: Label,
         /// What the statement says.
-        #[serde(default = "deposit")]
+        #[described(default = deposit)]
         description: Note,
     },
     /// Take money out.
@@ -45,7 +45,7 @@ pub enum BankAccountCommand {
         /// What the payment refers to, such as an invoice.
         transaction_reference: Label,
         /// What the statement says.
-        #[serde(default = "withdrawal")]
+        #[described(default = withdrawal)]
         description: Note,
     },
     /// Close the account for good.
@@ -53,7 +53,6 @@ pub enum BankAccountCommand {
         /// Why.
         reason: Note,
         /// Who closed it; the actor where nobody is named.
-        #[serde(default)]
         closed_by: Option<Label>,
     },
     /// Send money to another account.
@@ -104,8 +103,8 @@ fn withdrawal() -> Note {
 }
 
 /// What can have happened to an account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
-#[serde(rename_all_fields = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Described)]
+#[described(rename_all_fields = "camelCase")]
 pub enum BankAccountEvent {
     /// The account was opened.
     #[described(command = "Open")]
@@ -186,8 +185,8 @@ pub enum BankAccountEvent {
 }
 
 /// An account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Described)]
+#[described(rename_all = "camelCase")]
 pub struct Account {
     /// Whose account it is.
     pub account_holder_id: Label,
@@ -198,11 +197,11 @@ pub struct Account {
     /// Whether it can still be used.
     pub status: AccountStatus,
     /// The transfers that have left and neither arrived nor come back, by their id.
-    pub pending_transfers: BTreeMap<Label, PendingTransfer>,
+    pub pending_transfers: Named<PendingTransfer>,
 }
 
 /// Whether an account can still be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Described)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Described)]
 pub enum AccountStatus {
     /// It can.
     Active,
@@ -211,8 +210,8 @@ pub enum AccountStatus {
 }
 
 /// Money on its way to another account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Described)]
+#[described(rename_all = "camelCase")]
 pub struct PendingTransfer {
     /// The account that it goes to.
     pub destination_account_id: Label,
@@ -228,6 +227,7 @@ impl Aggregate for BankAccount {
     const NAME: &'static str = "BankAccount";
     const FINGERPRINT: u64 = fingerprint(&[
         include_bytes!("bank_account.rs"),
+        include_bytes!("../named.rs"),
         include_bytes!("../number.rs"),
         include_bytes!("../text.rs"),
     ]);
@@ -296,7 +296,7 @@ impl Aggregate for BankAccount {
                 return Err(Rejection::new("transfer-to-self", "A transfer goes to another account."));
             }
             (account, InitiateTransfer { transfer_id, .. })
-                if account.pending_transfers.contains_key(&transfer_id) =>
+                if account.pending_transfers.get(&transfer_id).is_some() =>
             {
                 let message = "A transfer with this id is pending: each has an id of its own.";
                 return Err(Rejection::new("transfer-exists", message));
@@ -318,6 +318,7 @@ impl Aggregate for BankAccount {
         Ok(vec![event])
     }
 
+    #[inline]
     fn evolve(
         account: Option<Account>,
         event: &BankAccountEvent,
@@ -331,7 +332,7 @@ impl Aggregate for BankAccount {
                     balance: Cents::default().plus(*initial_deposit).unwrap_or_default(),
                     currency: currency.clone(),
                     status: AccountStatus::Active,
-                    pending_transfers: BTreeMap::new(),
+                    pending_transfers: Named::default(),
                 }),
                 _ => Err(Problem::NotCreated),
             };

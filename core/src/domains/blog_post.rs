@@ -4,8 +4,8 @@ use super::prelude::*;
 use crate::text::Label;
 
 /// What a post can be asked to do.
-#[derive(Debug, Deserialize, Described)]
-#[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Described)]
+#[described(rename_all_fields = "camelCase", closed)]
 pub enum BlogPostCommand {
     /// Write a new post; the actor becomes its author.
     Create {
@@ -22,8 +22,8 @@ pub enum BlogPostCommand {
 }
 
 /// What can have happened to a post.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
-#[serde(rename_all_fields = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Described)]
+#[described(rename_all_fields = "camelCase")]
 pub enum BlogPostEvent {
     /// The post was written.
     #[described(command = "Create")]
@@ -43,15 +43,14 @@ pub enum BlogPostEvent {
 }
 
 /// A post.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Described)]
+#[described(rename_all = "camelCase")]
 pub struct Post {
     /// The actor who wrote it.
     pub author_id: Label,
     /// What it is called.
     pub title: Label,
     /// True once it was published; absent before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_public: Option<bool>,
 }
 
@@ -86,6 +85,7 @@ impl Aggregate for BlogPost {
         Ok(vec![event])
     }
 
+    #[inline]
     fn evolve(post: Option<Post>, event: &BlogPostEvent, of: Context<'_>) -> Result<Post, Problem> {
         use BlogPostEvent::*;
         Ok(match (post, event) {

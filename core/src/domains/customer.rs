@@ -4,8 +4,8 @@ use super::prelude::*;
 use crate::text::{Email, Label, Note};
 
 /// What a customer can be asked to do.
-#[derive(Debug, Deserialize, Described)]
-#[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Described)]
+#[described(rename_all_fields = "camelCase", closed)]
 pub enum CustomerCommand {
     /// Take in a new customer.
     Register {
@@ -29,8 +29,8 @@ pub enum CustomerCommand {
 }
 
 /// What can have happened to a customer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
-#[serde(rename_all_fields = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Described)]
+#[described(rename_all_fields = "camelCase")]
 pub enum CustomerEvent {
     /// The customer was taken in.
     #[described(command = "Register")]
@@ -60,8 +60,8 @@ pub enum CustomerEvent {
 }
 
 /// A customer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Described)]
+#[described(rename_all = "camelCase")]
 pub struct Person {
     /// Where mail reaches the customer.
     pub email: Email,
@@ -70,13 +70,12 @@ pub struct Person {
     /// Whether we deal with the customer.
     pub status: CustomerStatus,
     /// Why not; only while suspended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspension_reason: Option<Note>,
 }
 
 /// Whether we deal with a customer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Described)]
-#[serde(rename_all = "UPPERCASE")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Described)]
+#[described(rename_all = "UPPERCASE")]
 pub enum CustomerStatus {
     /// We do.
     Active,
@@ -122,6 +121,7 @@ impl Aggregate for Customer {
         Ok(vec![event])
     }
 
+    #[inline]
     fn evolve(customer: Option<Person>, event: &CustomerEvent, _: Context<'_>) -> Result<Person, Problem> {
         use CustomerEvent::*;
         use CustomerStatus::*;

@@ -16,7 +16,6 @@ mod prelude {
         error::{Problem, Rejection},
         schema::Described,
     };
-    pub(super) use serde::{Deserialize, Serialize};
 }
 
 static BLOG_POST: Compiled<blog_post::BlogPost> = Compiled::new();

@@ -7,8 +7,8 @@ use crate::{
 };
 
 /// What an order can be asked to do.
-#[derive(Debug, Deserialize, Described)]
-#[serde(rename_all_fields = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Described)]
+#[described(rename_all_fields = "camelCase", closed)]
 pub enum OrderCommand {
     /// Place a new order.
     Create {
@@ -32,8 +32,8 @@ pub enum OrderCommand {
 }
 
 /// What can have happened to an order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
-#[serde(rename_all_fields = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Described)]
+#[described(rename_all_fields = "camelCase")]
 pub enum OrderEvent {
     /// The order was placed.
     #[described(command = "Create")]
@@ -59,8 +59,8 @@ pub enum OrderEvent {
 }
 
 /// One line of an order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Described)]
+#[described(rename_all = "camelCase")]
 pub struct Item {
     /// What is ordered.
     pub product_id: Label,
@@ -71,8 +71,8 @@ pub struct Item {
 }
 
 /// An order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Described)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Described)]
+#[described(rename_all = "camelCase")]
 pub struct Purchase {
     /// Who orders.
     pub customer_id: Label,
@@ -85,8 +85,8 @@ pub struct Purchase {
 }
 
 /// Whether an order was accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Described)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Described)]
+#[described(rename_all = "lowercase")]
 pub enum OrderStatus {
     /// Items can still be added.
     Pending,
@@ -141,6 +141,7 @@ impl Aggregate for Order {
         Ok(vec![event])
     }
 
+    #[inline]
     fn evolve(order: Option<Purchase>, event: &OrderEvent, _: Context<'_>) -> Result<Purchase, Problem> {
         use OrderEvent::*;
         let out_of_range = Problem::OutOfRange { field: "totalAmount" };

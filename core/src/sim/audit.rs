@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     event::Event,
     run::Done,
+    schema::Described,
     store::{MemoryStore, Stored},
     text::Label,
     value::diff,
@@ -228,12 +229,12 @@ fn audit_money(store: &MemoryStore, wrong: &mut Vec<String>) {
         }
         let domain = domains::for_log("BankAccount");
         let state = domain.start(id).apply_all(&stored.events).ok().and_then(|instance| instance.snapshot());
-        let state = state.and_then(|snapshot| serde_json::from_value::<Account>(snapshot.state.into()).ok());
+        let state = state.and_then(|snapshot| Account::from_json(&snapshot.state.into()).ok());
         if let Some(account) = state {
             if account.balance.get() < 0 {
                 wrong.push(format!("{id} is overdrawn: {}", account.balance));
             }
-            let pending = account.pending_transfers.values().map(|transfer| transfer.amount.get());
+            let pending = account.pending_transfers.iter().map(|(_, transfer)| transfer.amount.get());
             there += account.balance.get() + pending.sum::<i64>();
         }
     }

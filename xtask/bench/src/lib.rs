@@ -10,6 +10,7 @@ use rewound_core::{
     },
     event::{Event, Interner},
     replay::{self, ReplayError},
+    schema::Described,
     time::{Ulid, to_iso},
     timeline::Timeline,
     value::Object,
@@ -68,8 +69,7 @@ impl Bench {
     pub fn fold(&self) -> Result<String, String> {
         let folded = reduce::<BankAccount>(None, &self.decoded).map_err(|error| error.to_string())?;
         let folded = folded.ok_or("there are no events")?;
-        let state = serde_json::to_value(&folded.state).map_err(|error| error.to_string())?;
-        let state = state.as_object().cloned().unwrap_or_default();
+        let state = folded.state.to_json().as_object().cloned().unwrap_or_default();
         let snapshot = Snapshot { meta: folded.meta, state, fingerprint: BankAccount::FINGERPRINT };
         Ok(snapshot.to_json().to_string())
     }
@@ -128,7 +128,8 @@ fn attributes(fields: &Object) -> String {
 /// Replays the pages of a query; gives the state as JSON, with `$meta`.
 #[wasm_bindgen]
 pub fn replay(pages: Vec<Uint8Array>) -> Result<String, String> {
-    state(replay::replay(domains::for_log(BankAccount::NAME), pages.iter().map(Uint8Array::to_vec)))
+    let (bank, apply) = (domains::for_log(BankAccount::NAME), rewound_quick::apply(BankAccount::NAME));
+    state(replay::replay_by(bank, apply, pages.iter().map(Uint8Array::to_vec)))
 }
 
 /// The same, the thorough way.
@@ -157,7 +158,8 @@ pub fn both_ways_agree(rounds: u32) -> Result<u32, String> {
             let byte = [rng.u8(..)];
             page.splice(at..end, if rng.bool() { piece } else { &byte }.iter().copied());
         }
-        let (quick, thorough) = (replay::replay(bank, [&page]), replay::thorough(bank, [&page]));
+        let quick = replay::replay_by(bank, rewound_quick::apply(BankAccount::NAME), [&page]);
+        let thorough = replay::thorough(bank, [&page]);
         if quick != thorough {
             let page = String::from_utf8_lossy(&page);
             return Err(format!("{quick:?} is not {thorough:?}, of {page}"));

@@ -227,14 +227,6 @@ fn unfit<B: Block>(bytes: &[u8], text: &[u8], mask: &[u8]) -> usize {
     }
 }
 
-/// Whether two texts are the same: at these lengths much quicker than a call of `memcmp`.
-#[inline(always)]
-pub(crate) fn same(a: &str, b: &str) -> bool {
-    let ((a, rest), (b, more)) = (a.as_bytes().as_chunks::<8>(), b.as_bytes().as_chunks::<8>());
-    let bytes = || rest.iter().zip(more).all(|(a, b)| a == b);
-    a.len() == b.len() && rest.len() == more.len() && a.iter().zip(b).all(|(a, b)| a == b) && bytes()
-}
-
 #[inline(always)]
 fn guessed<B: Block>(bytes: &[u8], from: usize, guess: usize) -> usize {
     let ends = |from: usize| Some(B::load(bytes.get(from..)?.first_chunk()?).ends());
@@ -302,17 +294,6 @@ mod tests {
             let length = rest.iter().position(|byte| ends(*byte)).unwrap_or(rest.len());
             for guess in [guess, guess % 40, length, length + 1] {
                 prop_assert_eq!(plain::<Words>(&bytes, from, guess).as_bytes(), &rest[..length]);
-            }
-        }
-
-        #[test]
-        fn texts_are_the_same_where_their_bytes_are(a in "[ab]{0,20}", b in "[ab]{0,20}", place in 0_usize..20) {
-            let mut near = a.clone().into_bytes();
-            if let Some(byte) = near.get_mut(place) {
-                *byte = b'c';
-            }
-            for b in [&a, &b, str::from_utf8(&near).unwrap()] {
-                prop_assert_eq!(same(&a, b), a == *b);
             }
         }
 

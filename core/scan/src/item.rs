@@ -5,13 +5,8 @@
 //! sets, escapes in names) it leaves to that one: it says so, and never what is wrong.
 
 use crate::{
-    attribute::is_number,
-    block::{Block, alike, plain},
-};
-use serde::{
-    Deserializer,
-    de::{self, DeserializeSeed, IntoDeserializer, MapAccess, Visitor, value::BorrowedStrDeserializer},
-    forward_to_deserialize_any,
+    block::{Block, Native, alike, plain},
+    is_number, same_bytes, string,
 };
 use std::mem;
 
@@ -25,15 +20,13 @@ struct Field<'a> {
 
 /// A value.
 #[derive(Debug, Clone, Copy)]
-enum Value<'a> {
-    /// What stands between the quotes, where it stands for itself.
+pub enum Value<'a> {
+    /// The text of any value, as it stands in JSON.
+    Json(&'a str),
+    /// What stands between the quotes of a string, where it stands for itself.
     Text(&'a str),
-    /// A string with escapes in it, and its quotes.
-    Escaped(&'a str),
-    /// An integer of 16 digits at the most, and what it is.
-    Integer(&'a str, u64),
-    /// Any other number.
-    Number(&'a str),
+    /// An integer of 16 digits at the most.
+    Integer(i64),
 }
 
 /// What stands in an item: the head of an event, and the fields beside it.
@@ -42,26 +35,51 @@ pub(crate) struct Scanned<'a> {
     /// The texts of the head, by [`Part`]; an empty one was not there, or is none.
     texts: [&'a str; TEXTS],
     /// The numbers of the head.
-    pub(crate) version: Option<u64>,
+    version: Option<u64>,
     schema_version: Option<u64>,
     seen: [bool; HEAD.len()],
     /// All that is not the head's.
     fields: Vec<Field<'a>>,
+    /// A bit for the name of each of them.
+    names: u64,
+    /// One of them was there twice.
+    again: bool,
     /// A part of the head was there twice.
-    pub(crate) twice: bool,
+    twice: bool,
 }
+
+/// The numbers of an event's head.
+#[derive(Debug, Clone, Copy)]
+pub struct Head {
+    /// When it happened, in milliseconds since the epoch: what its id says.
+    pub time: u64,
+    /// Its version.
+    pub version: u64,
+    /// The version of its schema.
+    pub schema_version: u32,
+}
+
+/// The largest version: 2^53 − 1.
+const MAX_VERSION: u64 = (1 << 53) - 1;
 
 /// A part of the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub enum Part {
+    /// Its id.
     Id,
+    /// Its name.
     Name,
+    /// The name of its aggregate.
     Aggregate,
+    /// The id of its aggregate.
     AggregateId,
+    /// Who did it.
     Actor,
     /// It repeats the id's time.
     Time,
+    /// Its version.
     Version,
+    /// The version of its schema.
     SchemaVersion,
 }
 
@@ -81,13 +99,27 @@ const TEXTS: usize = Part::Version as usize;
 impl<'a> Scanned<'a> {
     /// A text of the head; none where it is not there, or empty.
     #[inline(always)]
-    pub(crate) fn text(&self, part: Part) -> Option<&'a str> {
+    fn text(&self, part: Part) -> Option<&'a str> {
         self.texts.get(part as usize).copied().filter(|text| !text.is_empty())
+    }
+
+    /// The numbers of the head; none where the head is not whole, or not in order.
+    #[inline(always)]
+    pub(crate) fn head(&self) -> Option<Head> {
+        let there = |part| self.text(part).is_some();
+        let whole =
+            there(Part::Name) && there(Part::Aggregate) && there(Part::AggregateId) && there(Part::Actor);
+        let head = Head {
+            time: time_of(self.text(Part::Id)?)?,
+            version: self.version.filter(|version| (1..=MAX_VERSION).contains(version))?,
+            schema_version: self.schema_version()?,
+        };
+        (whole && !self.twice && head.schema_version > 0).then_some(head)
     }
 
     /// The schema version, 1 where none is written; none where it is no such number.
     #[inline(always)]
-    pub(crate) fn schema_version(&self) -> Option<u32> {
+    fn schema_version(&self) -> Option<u32> {
         match (self.schema_version, self.seen.get(Part::SchemaVersion as usize)) {
             (None, Some(true)) => None,
             (version, _) => u32::try_from(version.unwrap_or(1)).ok(),
@@ -96,7 +128,7 @@ impl<'a> Scanned<'a> {
 
     /// Writes the item as the JSON of an envelope, in the usual order; none where it has to be read in full to know
     /// that: a schema version, a name that JSON escapes or its parser keeps for itself, half a character.
-    pub(crate) fn write(&self, reader: &Reader, out: &mut String) -> Option<()> {
+    fn write(&self, reader: &Reader, out: &mut String) -> Option<()> {
         if self.seen.get(Part::SchemaVersion as usize)? == &true {
             return None;
         }
@@ -116,11 +148,8 @@ impl<'a> Scanned<'a> {
             out.extend([",\"", name, "\":"]);
             match field.value {
                 Value::Text(text) => out.extend(["\"", text, "\""]),
-                Value::Escaped(json) => {
-                    serde_json::from_str::<String>(json).ok()?;
-                    out.push_str(json);
-                }
-                Value::Integer(number, _) | Value::Number(number) => out.push_str(number),
+                Value::Integer(number) => out.push_str(&number.to_string()),
+                Value::Json(json) => out.push_str(json),
             }
         }
         out.push('}');
@@ -131,6 +160,7 @@ impl<'a> Scanned<'a> {
     fn clear(&mut self) {
         (self.texts, self.seen) = Default::default();
         (self.version, self.schema_version, self.twice) = Default::default();
+        (self.names, self.again) = Default::default();
         self.fields.clear();
     }
 
@@ -139,24 +169,30 @@ impl<'a> Scanned<'a> {
     #[inline(always)]
     fn keep_plain(&mut self, field: Known, text: &'a str) -> Option<()> {
         match (field.part, field.number) {
-            (None, false) => self.fields.push(Field { start: field.start, value: Value::Text(text) }),
+            (None, false) => self.push(field, Value::Text(text)),
             (Some(part), false) => {
                 self.see(part);
                 *self.texts.get_mut(part as usize)? = text;
             }
             (part, true) => match (part, integer(text)) {
-                (None, Some(number)) => {
-                    self.fields.push(Field { start: field.start, value: Value::Integer(text, number) });
-                }
+                (None, Some(number)) => self.push(field, Value::Integer(number as i64)),
                 (Some(part), Some(number)) => {
                     self.see(part);
                     self.set(part, number);
                 }
                 _ if !is_number(text) => return None,
-                (part, None) => self.keep(Known { part, ..field }, Value::Number(text)),
+                (part, None) => self.keep(Known { part, ..field }, Value::Json(text)),
             },
         }
         Some(())
+    }
+
+    #[inline(always)]
+    fn push(&mut self, field: Known, value: Value<'a>) {
+        let name = 1 << field.name;
+        self.again |= self.names & name != 0;
+        self.names |= name;
+        self.fields.push(Field { start: field.start, value });
     }
 
     /// Keeps any other value. What cannot be a part of the head is taken for missing.
@@ -164,7 +200,7 @@ impl<'a> Scanned<'a> {
     #[inline(never)]
     fn keep(&mut self, field: Known, value: Value<'a>) {
         match field.part {
-            None => self.fields.push(Field { start: field.start, value }),
+            None => self.push(field, value),
             Some(part) => {
                 self.see(part);
                 if let (Some(place), Value::Text(text)) = (self.texts.get_mut(part as usize), value) {
@@ -191,7 +227,7 @@ impl<'a> Scanned<'a> {
 /// Reads items, and learns how their fields start and how long they are: in a log, most look like one
 /// before. What was learned only says where to look first.
 #[derive(Debug, Default)]
-pub(crate) struct Reader {
+pub struct Reader {
     learned: Vec<Start>,
     /// The start of the first field.
     first: u8,
@@ -230,6 +266,8 @@ struct Span {
 struct Known {
     /// The place of its start among the learned ones.
     start: u8,
+    /// The place of the first one with the same name.
+    name: u8,
     number: bool,
     part: Option<Part>,
 }
@@ -283,15 +321,15 @@ impl Reader {
     /// Reads the item that starts at `at`; gives the byte behind it. None where it is not sure, which says
     /// nothing about the item.
     #[inline(always)]
-    pub(crate) fn item<'a, B: Block>(
+    pub(crate) fn item<'a>(
         &mut self,
         bytes: &'a [u8],
         at: usize,
         scanned: &mut Scanned<'a>,
     ) -> Option<usize> {
-        match self.whole::<B>(bytes, at, scanned) {
+        match self.whole::<Native>(bytes, at, scanned) {
             Some(end) => Some(end),
-            None => self.field_by_field::<B>(bytes, at, scanned),
+            None => self.field_by_field::<Native>(bytes, at, scanned),
         }
     }
 
@@ -307,7 +345,7 @@ impl Reader {
         let at = self.head.read::<B>(bytes, at, scanned)?;
         let name = plain::<B>(bytes, at, self.name);
         self.name = name.len();
-        scanned.keep_plain(Known { start: END, number: false, part: Some(Part::Name) }, name)?;
+        scanned.keep_plain(Known { start: END, name: 0, number: false, part: Some(Part::Name) }, name)?;
         self.tails.get_mut(slot(name))?.read::<B>(bytes, at + name.len(), scanned)
     }
 
@@ -421,7 +459,9 @@ impl Reader {
         text.get_mut(..length)?.copy_from_slice(here);
         mask.get_mut(..length)?.fill(255);
         let next = [Next { size: 0, start: END }; SLOTS];
-        let known = Known { start: self.learned.len() as u8, number, part };
+        let same = self.learned.iter().position(|start| &*start.name == name);
+        let start = self.learned.len();
+        let known = Known { start: start as u8, name: same.unwrap_or(start) as u8, number, part };
         self.learned.push(Start { text, mask, length, name: name.into(), known, next });
         Some(known.start)
     }
@@ -518,8 +558,8 @@ fn odd<'a, B: Block>(bytes: &'a [u8], from: usize, at: usize) -> Option<(Value<'
     let (end, escaped) = string_end::<B>(bytes, at)?;
     let json = str::from_utf8(bytes.get(from - 1..end + 1)?).ok()?;
     // The general parser knows which escapes there are, and what may not stand in a string.
-    serde_json::from_str::<String>(json).ok()?;
-    let value = if escaped { Value::Escaped(json) } else { Value::Text(json.get(1..json.len() - 1)?) };
+    string(json, 1)?;
+    let value = if escaped { Value::Json(json) } else { Value::Text(json.get(1..json.len() - 1)?) };
     Some((value, end - from))
 }
 
@@ -536,13 +576,35 @@ fn string_end<B: Block>(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
     }
 }
 
+/// What each byte is as a digit of an event's id (Crockford's base 32, in capitals or small letters); 255
+/// where it is none.
+#[allow(clippy::indexing_slicing, reason = "the compiler goes through it")]
+const DIGITS: [u8; 256] = {
+    let (mut digits, mut rest, mut value) = ([255; 256], b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".as_slice(), 0);
+    while let Some((digit, more)) = rest.split_first() {
+        (digits[*digit as usize], digits[digit.to_ascii_lowercase() as usize]) = (value, value);
+        (rest, value) = (more, value + 1);
+    }
+    digits
+};
+
+/// The time in an event's id, of which every digit is looked at, and only the first ten are put together; none
+/// where a ULID's own reader would not read it, or it would not fit into its 128 bits.
+pub fn time_of(id: &str) -> Option<u64> {
+    let id: &[u8; 26] = id.as_bytes().try_into().ok()?;
+    let digit = |byte: &u8| DIGITS.get(usize::from(*byte)).map_or(255, |digit| *digit);
+    let all = id.iter().fold(0, |all, byte| all | digit(byte));
+    let time = id.iter().take(10).fold(0, |time, byte| time << 5 | u64::from(digit(byte)));
+    (all < 32 && time < 1 << 48).then_some(time)
+}
+
 /// The byte behind the value that starts at `at`, going by its brackets and strings: it is not checked
 /// otherwise.
-pub(crate) fn skip<B: Block>(bytes: &[u8], at: usize) -> Option<usize> {
+pub fn skip(bytes: &[u8], at: usize) -> Option<usize> {
     let (mut at, mut depth) = (at, 0_usize);
     loop {
         match bytes.get(at)? {
-            b'"' => at = string_end::<B>(bytes, at + 1)?.0 + 1,
+            b'"' => at = string_end::<Native>(bytes, at + 1)?.0 + 1,
             b'{' | b'[' => (at, depth) = (at + 1, depth + 1),
             // Behind a number or a word.
             b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' if depth == 0 => return Some(at),
@@ -558,121 +620,46 @@ pub(crate) fn skip<B: Block>(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Reads a struct from the fields of an item, as it would be read from their JSON.
-pub(crate) struct Fields<'f, 'a> {
-    learned: &'f [Start],
-    rest: std::slice::Iter<'f, Field<'a>>,
-    value: Option<&'f Value<'a>>,
+/// An item whose fields were found.
+#[derive(Debug, Clone, Copy)]
+pub struct Item<'r, 'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// The numbers of its head.
+    pub head: Head,
+    pub(crate) reader: &'r Reader,
+    pub(crate) scanned: &'r Scanned<'a>,
 }
 
-impl<'f, 'a> Fields<'f, 'a> {
-    pub(crate) fn new(reader: &'f Reader, scanned: &'f Scanned<'a>) -> Self {
-        Self { learned: &reader.learned, rest: scanned.fields.iter(), value: None }
+impl<'a> Item<'_, 'a> {
+    /// A text of the head: each was seen to be there. (A copy of it here would be read too soon behind being
+    /// written: a processor has to wait for that.)
+    pub fn text(&self, part: Part) -> &'a str {
+        self.scanned.text(part).unwrap_or_default()
     }
-}
 
-impl<'de> Deserializer<'de> for Fields<'_, 'de> {
-    type Error = serde_json::Error;
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        visitor.visit_map(self)
+    /// The value of the field with that name, which may well be at `guess`.
+    #[inline(never)]
+    pub fn find(&self, name: &str, guess: usize) -> Option<Value<'a>> {
+        let fields = &self.scanned.fields;
+        let named = |field: &&Field<'a>| same_bytes(self.name(field).as_bytes(), name.as_bytes());
+        let field = fields.get(guess).filter(named).or_else(|| fields.iter().find(named))?;
+        Some(field.value)
     }
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
-        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
 
-impl<'a> MapAccess<'a> for Fields<'_, 'a> {
-    type Error = serde_json::Error;
+    /// Whether any field is there twice.
+    pub fn has_twice(&self) -> bool {
+        self.scanned.again
+    }
+
+    /// Writes it as the JSON of an envelope, in the usual order; none where it has to be read in full to know
+    /// that: a schema version, a name that JSON escapes or its parser keeps for itself, half a character.
+    pub fn write(&self, out: &mut String) -> Option<()> {
+        self.scanned.write(self.reader, out)
+    }
+
     #[inline(always)]
-    fn next_key_seed<K: DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, Self::Error> {
-        let Some(field) = self.rest.next() else { return Ok(None) };
-        self.value = Some(&field.value);
-        let name = self.learned.get(usize::from(field.start)).map_or("", |start| &start.name);
-        seed.deserialize(name.into_deserializer()).map(Some)
-    }
-    #[inline(always)]
-    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Self::Error> {
-        let value = self.value.take().ok_or_else(|| de::Error::custom("a value without a name"))?;
-        seed.deserialize(value)
-    }
-}
-
-impl<'a> Value<'a> {
-    /// The general parser, on all but a plain text: no reader of anything else is ever shown one.
-    fn parser(&self) -> Result<serde_json::Deserializer<serde_json::de::StrRead<'a>>, serde_json::Error> {
-        match self {
-            Value::Text(_) => Err(de::Error::custom("expected no text")),
-            Value::Escaped(json) | Value::Integer(json, _) | Value::Number(json) => {
-                Ok(serde_json::Deserializer::from_str(json))
-            }
-        }
-    }
-}
-
-macro_rules! methods {
-    ($($method:ident($($argument:ident: $type:ty),*) $text:expr, $integer:expr;)*) => { $(
-        #[inline]
-        fn $method<V: Visitor<'a>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, Self::Error> {
-            match self {
-                Value::Text(text) if $text => BorrowedStrDeserializer::new(text).$method($($argument,)* visitor),
-                Value::Integer(_, integer) if $integer => visitor.visit_u64(*integer),
-                _ => self.parser()?.$method($($argument,)* visitor),
-            }
-        }
-    )* };
-}
-
-/// As `serde_json` does it on the text of the value; plain texts and integers are at hand.
-impl<'a> Deserializer<'a> for &Value<'a> {
-    type Error = serde_json::Error;
-
-    methods! {
-        deserialize_any() true, false;
-        deserialize_str() true, false;
-        deserialize_string() true, false;
-        deserialize_char() true, false;
-        deserialize_identifier() true, false;
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]) true, false;
-        deserialize_i64() false, true;
-        deserialize_u64() false, true;
-        deserialize_bool() false, false;
-        deserialize_i8() false, false;
-        deserialize_i16() false, false;
-        deserialize_i32() false, false;
-        deserialize_i128() false, false;
-        deserialize_u8() false, false;
-        deserialize_u16() false, false;
-        deserialize_u32() false, false;
-        deserialize_u128() false, false;
-        deserialize_f32() false, false;
-        deserialize_f64() false, false;
-        deserialize_bytes() false, false;
-        deserialize_byte_buf() false, false;
-        deserialize_unit() false, false;
-        deserialize_unit_struct(name: &'static str) false, false;
-        deserialize_seq() false, false;
-        deserialize_tuple(length: usize) false, false;
-        deserialize_tuple_struct(name: &'static str, length: usize) false, false;
-        deserialize_map() false, false;
-        deserialize_struct(name: &'static str, fields: &'static [&'static str]) false, false;
-    }
-
-    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        // No value here is `null`.
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'a>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Self::Error> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    #[inline]
-    fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        visitor.visit_unit()
+    fn name(&self, field: &Field<'a>) -> &str {
+        self.reader.learned.get(usize::from(field.start)).map_or("", |start| &*start.name)
     }
 }

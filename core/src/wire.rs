@@ -1,0 +1,437 @@
+//! Between the types of a domain and JSON: what [`Described`] derives is a table and a
+//! call for each field, and what is called there is compiled once.
+//!
+//! Serde would write code for each field of each type, and each way to read it once more: that took 130 KB of
+//! WebAssembly for four domains. Here, what is on the quick way of a replay is inlined, and nothing else.
+
+use crate::{
+    error::Issue,
+    event::Borrowed,
+    schema::{Described, Field, Type},
+    value::{Object, below},
+};
+#[cfg(feature = "replay")]
+use rewound_scan::{Item, Part};
+use rewound_scan::{Value as Written, same};
+use serde::{
+    Deserializer,
+    de::{self, IgnoredAny, MapAccess, Visitor},
+};
+pub use serde_json::Value;
+
+use serde_json::value::RawValue;
+use std::{borrow::Cow, fmt};
+
+/// A JSON value that is to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Json<'a>(Form<'a>);
+
+#[derive(Debug, Clone, Copy)]
+enum Form<'a> {
+    Written(Written<'a>),
+    /// The fields of an item.
+    #[cfg(feature = "replay")]
+    Item(&'a Item<'a, 'a>),
+    /// A variant of an enum, in two parts: events and commands are a name beside flat fields on the wire.
+    Variant(&'a str, &'a Json<'a>),
+}
+
+/// A value does not fit, at this place below it.
+pub type Misfit = Box<Issue>;
+
+pub(crate) fn misfit(message: impl fmt::Display) -> Misfit {
+    Box::new(Issue { pointer: String::new(), message: message.to_string() })
+}
+
+impl Issue {
+    /// The same one level up.
+    pub(crate) fn within(mut self: Box<Self>, name: &str) -> Misfit {
+        self.pointer.insert_str(0, &below("", name));
+        self
+    }
+}
+
+impl<'a> Json<'a> {
+    /// A value from its text.
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self(Form::Written(Written::Json(text)))
+    }
+
+    /// A text.
+    ///
+    /// # Errors
+    /// It is something else.
+    #[inline(always)]
+    pub fn text(self) -> Result<Cow<'a, str>, Misfit> {
+        match self.0 {
+            Form::Written(Written::Json(json)) => parsed_text(json),
+            Form::Written(Written::Text(text)) => Ok(Cow::Borrowed(text)),
+            _ => Err(Self::not("text")),
+        }
+    }
+
+    /// An integer.
+    ///
+    /// # Errors
+    /// It is something else, or has more than 64 bits.
+    #[inline(always)]
+    pub fn integer(self) -> Result<i64, Misfit> {
+        match self.0 {
+            Form::Written(Written::Json(json)) => serde_json::from_str(json).map_err(misfit),
+            Form::Written(Written::Integer(integer)) => Ok(integer),
+            _ => Err(Self::not("an integer")),
+        }
+    }
+
+    /// An integer within these limits, both included.
+    ///
+    /// # Errors
+    /// It is something else, or outside.
+    #[inline(always)]
+    pub fn integer_within(self, least: i64, most: i64) -> Result<i64, Misfit> {
+        match self.integer()? {
+            integer if (least..=most).contains(&integer) => Ok(integer),
+            outside => {
+                Err(misfit(format_args!("{outside} is outside: expected an integer from {least} to {most}")))
+            }
+        }
+    }
+
+    /// True or false.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn boolean(self) -> Result<bool, Misfit> {
+        match self.0 {
+            Form::Written(Written::Json("true")) => Ok(true),
+            Form::Written(Written::Json("false")) => Ok(false),
+            _ => Err(Self::not("true or false")),
+        }
+    }
+
+    /// The items of a list.
+    pub(crate) fn list(self) -> Result<Vec<Json<'a>>, Misfit> {
+        let Form::Written(Written::Json(json)) = self.0 else { return Err(Self::not("a list")) };
+        let items: Vec<&RawValue> = serde_json::from_str(json).map_err(misfit)?;
+        Ok(items.into_iter().map(|item| Self::new(item.get())).collect())
+    }
+
+    /// The fields of an object, as they stand there.
+    pub(crate) fn object(self) -> Result<Listed<'a>, Misfit> {
+        self.listed(None)
+    }
+
+    /// The same; only those that are declared, where that is said.
+    fn listed(self, declared: Option<&'static [Field]>) -> Result<Listed<'a>, Misfit> {
+        let Form::Written(Written::Json(json)) = self.0 else { return Err(Self::not("an object")) };
+        let mut text = serde_json::Deserializer::from_str(json);
+        let listed = text.deserialize_map(Lister(declared)).and_then(|listed| text.end().map(|()| listed));
+        listed.map_err(misfit)
+    }
+
+    #[cold]
+    fn not(expected: &str) -> Misfit {
+        misfit(format_args!("expected {expected}"))
+    }
+
+    fn is_null(self) -> bool {
+        matches!(self.0, Form::Written(Written::Json("null")))
+    }
+}
+
+/// The fields of an object, as they stand there.
+pub(crate) type Listed<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
+
+struct Lister(Option<&'static [Field]>);
+
+impl<'a> Visitor<'a> for Lister {
+    type Value = Listed<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<Listed<'a>, M::Error> {
+        let mut listed = Listed::with_capacity(self.0.map_or(0, <[Field]>::len));
+        while let Some(Borrowed(name)) = map.next_key()? {
+            let declared = self.0.map(|fields| fields.iter().any(|field| field.name == name));
+            if declared == Some(true) && listed.iter().any(|(before, _)| *before == name) {
+                return Err(de::Error::custom(format_args!("duplicate field `{name}`")));
+            }
+            if declared != Some(false) {
+                listed.push((name, Json::new(map.next_value::<&RawValue>()?.get())));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(listed)
+    }
+}
+
+/// The fields of a struct or a variant, to be read in the order in which they are declared.
+#[derive(Debug)]
+pub struct Fields<'a> {
+    /// Which variant it is; 0 of a struct.
+    pub variant: usize,
+    declared: &'static [Field],
+    next: usize,
+    given: Given<'a>,
+}
+
+#[derive(Debug)]
+enum Given<'a> {
+    Listed(Listed<'a>),
+    #[cfg(feature = "replay")]
+    Item(&'a Item<'a, 'a>),
+}
+
+impl<'a> Fields<'a> {
+    /// The fields that a struct or an enum declares, as `json` has them. Those that it does not declare are skipped.
+    ///
+    /// # Errors
+    /// It is no object, or names no variant of the enum.
+    #[inline]
+    pub fn of(declared: &'static Type, json: Json<'a>) -> Result<Self, Misfit> {
+        let Type::Enum { variants, .. } = declared else {
+            return Self::new(0, part(declared, 0).1.unwrap_or_default(), json);
+        };
+        let find = |name: &str| {
+            let found = variants
+                .iter()
+                .position(|variant| variant.name.len() == name.len() && same(variant.name, name));
+            found.ok_or_else(|| unknown(name))
+        };
+        let (variant, fields) = match json.0 {
+            Form::Variant(name, fields) => (find(name)?, Some(*fields)),
+            Form::Written(Written::Json(text)) if text.starts_with('{') => {
+                let (name, fields) = json.object()?.pop().ok_or_else(|| unknown(""))?;
+                (find(&name)?, Some(fields))
+            }
+            _ => (find(&json.text()?)?, None),
+        };
+        match (part(declared, variant).1, fields) {
+            (Some(declared), fields) => Self::new(variant, declared, fields.unwrap_or(json)),
+            (None, _) => Ok(Self { variant, declared: &[], next: 0, given: Given::Listed(Vec::new()) }),
+        }
+    }
+
+    #[inline]
+    fn new(variant: usize, declared: &'static [Field], json: Json<'a>) -> Result<Self, Misfit> {
+        let given = match json.0 {
+            #[cfg(feature = "replay")]
+            Form::Item(fields) => Given::Item(fields),
+            _ => Given::Listed(json.listed(Some(declared))?),
+        };
+        Ok(Self { variant, declared, next: 0, given })
+    }
+
+    /// The next field, which has to be there.
+    ///
+    /// # Errors
+    /// It is missing, or does not fit.
+    #[inline]
+    pub fn get<T: Described>(&mut self) -> Result<T, Misfit> {
+        let json = self.required()?;
+        T::read(json).map_err(|misfit| self.here(misfit))
+    }
+
+    /// The next field, or what it is where it is not there.
+    ///
+    /// # Errors
+    /// It does not fit.
+    pub fn get_or<T: Described>(&mut self, default: fn() -> T) -> Result<T, Misfit> {
+        match self.find() {
+            Some(json) => T::read(json).map_err(|misfit| self.here(misfit)),
+            None => Ok(default()),
+        }
+    }
+
+    /// The next field, where it is there and is not null.
+    ///
+    /// # Errors
+    /// It does not fit.
+    pub fn get_option<T: Described>(&mut self) -> Result<Option<T>, Misfit> {
+        match self.find() {
+            Some(json) if !json.is_null() => T::read(json).map(Some).map_err(|misfit| self.here(misfit)),
+            _ => Ok(None),
+        }
+    }
+
+    #[inline]
+    fn required(&mut self) -> Result<Json<'a>, Misfit> {
+        self.find().ok_or_else(|| self.here(misfit("it is missing")))
+    }
+
+    /// There is no such variant: [`of`](Self::of) found it already.
+    pub fn unknown(&self) -> Misfit {
+        unknown("")
+    }
+
+    /// The next field as it is there.
+    #[inline]
+    fn find(&mut self) -> Option<Json<'a>> {
+        let name = self.declared.get(self.next)?.name;
+        self.next += 1;
+        match &self.given {
+            Given::Listed(fields) => {
+                fields.iter().find(|(written, _)| written == name).map(|(_, value)| *value)
+            }
+            #[cfg(feature = "replay")]
+            Given::Item(item) => item.find(name, self.next - 1).map(|value| Json(Form::Written(value))),
+        }
+    }
+
+    /// Something does not fit in the field that was read last.
+    #[cold]
+    fn here(&self, misfit: Misfit) -> Misfit {
+        let field = self.declared.get(self.next.wrapping_sub(1));
+        misfit.within(field.map_or("", |field| field.name))
+    }
+}
+
+#[inline(never)]
+fn parsed_text(json: &str) -> Result<Cow<'_, str>, Misfit> {
+    serde_json::from_str(json).map(|Borrowed(text)| text).map_err(misfit)
+}
+
+#[cold]
+fn unknown(name: &str) -> Misfit {
+    misfit(format_args!("there is no `{name}`"))
+}
+
+/// The name of an enum's variant, and its fields; or a struct's.
+#[inline]
+fn part(declared: &'static Type, variant: usize) -> (Option<&'static str>, Option<&'static [Field]>) {
+    match declared {
+        Type::Struct { fields, .. } => (None, Some(fields)),
+        Type::Enum { variants, .. } => {
+            let variant = variants.get(variant);
+            (variant.map(|variant| variant.name), variant.and_then(|variant| variant.fields))
+        }
+        Type::Plain(_) | Type::List(_) | Type::Map(_) => (None, None),
+    }
+}
+
+/// Writes the fields of a struct or a variant, in the order in which they are declared.
+#[derive(Debug)]
+pub struct Writer {
+    variant: Option<&'static str>,
+    declared: Option<&'static [Field]>,
+    fields: Object,
+    next: usize,
+}
+
+impl Writer {
+    /// Writes a struct, or that variant of an enum.
+    #[inline]
+    pub fn of(declared: &'static Type, variant: usize) -> Self {
+        let (variant, declared) = part(declared, variant);
+        Self { variant, declared, fields: Object::new(), next: 0 }
+    }
+
+    /// Writes the next field.
+    pub fn put<T: Described>(&mut self, value: &T) {
+        self.add(Some(value.to_json()));
+    }
+
+    /// Writes the next field where there is a value: none is not written.
+    pub fn put_option<T: Described>(&mut self, value: &Option<T>) {
+        self.add(value.as_ref().map(T::to_json));
+    }
+
+    fn add(&mut self, value: Option<Value>) {
+        let field = self.declared.and_then(|declared| declared.get(self.next));
+        self.next += 1;
+        if let (Some(field), Some(value)) = (field, value) {
+            self.fields.insert(field.name.to_owned(), value);
+        }
+    }
+
+    /// What was written: an object of the fields, below its name where it is a variant; or that name alone.
+    pub fn done(self) -> Value {
+        match (self.variant, self.declared) {
+            (None, _) => self.fields.into(),
+            (Some(name), None) => name.into(),
+            (Some(name), Some(_)) => Object::from_iter([(name.to_owned(), self.fields.into())]).into(),
+        }
+    }
+}
+
+/// Reads the variant `name` from the JSON text of an object. Fields that it does not know are skipped.
+///
+/// # Errors
+/// What does not fit, and where.
+pub(crate) fn read<T: Described>(name: &str, text: &str) -> Result<T, Misfit> {
+    T::read(Json(Form::Variant(name, &Json::new(text))))
+}
+
+/// As [`read`], from the fields of an item.
+#[cfg(feature = "replay")]
+pub(crate) fn read_fields<'a, T: Described>(item: &'a Item<'a, 'a>) -> Result<T, Misfit> {
+    if item.has_twice() {
+        return Err(misfit("a field is there twice"));
+    }
+    T::read(Json(Form::Variant(item.text(Part::Name), &Json(Form::Item(item)))))
+}
+
+/// The name and the fields of a variant, as it was written.
+///
+/// # Errors
+/// A variant without named fields (`Closed` instead of `Closed {}`).
+pub(crate) fn split(variant: Value) -> Result<(String, Object), Misfit> {
+    if let Value::Object(outer) = variant
+        && let Some((name, Value::Object(fields))) = outer.into_iter().next()
+    {
+        return Ok((name, fields));
+    }
+    Err(misfit("a variant must have named fields"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use std::fmt::Debug;
+
+    #[derive(Debug, PartialEq, Described)]
+    enum Things {
+        Moved { to: Vec<u32> },
+        Stopped {},
+        Lost,
+    }
+
+    fn wrong<T: Debug>(read: Result<T, Misfit>, expected: &str) {
+        let issue = read.unwrap_err().to_string();
+        assert!(issue.contains(expected), "{issue}");
+    }
+
+    #[test]
+    fn a_variant_is_read_from_its_name_and_the_text_of_its_fields() {
+        let moved = read::<Things>("Moved", r#"{"skipped":1.0,"to":[1,2]}"#);
+        assert_eq!(moved, Ok(Things::Moved { to: vec![1, 2] }));
+        assert_eq!(read("Stopped", "{}"), Ok(Things::Stopped {}));
+        wrong(read::<Things>("Moved", r#"{"to":[1,"there"]}"#), "/to/1: invalid type: string \"there\"");
+        wrong(read::<Things>("Moved", r#"{"to":[1],"to":[1]}"#), "duplicate field `to`");
+        wrong(read::<Things>("Moved", "{}"), "/to: it is missing");
+        wrong(read::<Things>("Stopped", "[]"), "expected an object");
+        wrong(read::<Things>("Flown", "{}"), "there is no `Flown`");
+        let (name, fields) = split(Things::Moved { to: vec![3] }.to_json()).unwrap();
+        let text = Value::Object(fields).to_string();
+        assert_eq!((name.as_str(), read(&name, &text)), ("Moved", Ok(Things::Moved { to: vec![3] })));
+        assert!(split(Things::Lost.to_json()).is_err());
+    }
+
+    #[test]
+    fn an_enum_as_a_whole_is_a_name_or_has_its_fields_below_it() {
+        for (thing, json) in [
+            (Things::Moved { to: vec![1] }, json!({"Moved": {"to": [1]}})),
+            (Things::Stopped {}, json!({"Stopped": {}})),
+            (Things::Lost, json!("Lost")),
+        ] {
+            assert_eq!((thing.to_json(), Things::from_json(&json)), (json, Ok(thing)));
+        }
+        wrong(Things::from_json(&json!("Stopped")), "expected an object");
+        wrong(Things::from_json(&json!(1)), "expected a string");
+        wrong(Things::from_json(&json!({})), "there is no ``");
+    }
+}
