@@ -235,7 +235,7 @@ fn a_snapshot_that_cannot_be_used_costs_a_replay_and_changes_nothing() {
     };
     for (snapshot, reason) in [
         (stale(&snapshot), "another reducer made the snapshot"),
-        (corrupted(&snapshot), "the snapshot holds no state: invalid type"),
+        (corrupted(&snapshot), "the snapshot holds no state: /accountHolderId: invalid type"),
         (ahead, "the snapshot holds no state: /$meta/version"),
         (other, "the snapshot holds no state: /$meta/id"),
     ] {
