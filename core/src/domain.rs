@@ -19,7 +19,9 @@ use crate::{
     wire,
 };
 use serde_json::{Value, json};
-use std::{any::Any, fmt, marker::PhantomData, sync::OnceLock};
+#[cfg(feature = "replay")]
+use std::any::Any;
+use std::{fmt, marker::PhantomData, sync::OnceLock};
 
 /// A kind of aggregate.
 pub trait Domain: fmt::Debug {
@@ -56,6 +58,12 @@ pub trait Domain: fmt::Debug {
     /// # Errors
     /// A snapshot that another reducer wrote, or one that does not hold a state: replay from the events.
     fn resume(&self, snapshot: &Snapshot) -> Result<Box<dyn Instance>, SnapshotError>;
+
+    /// An aggregate that was taken in its [`own`](Instance::own) type, as it was before; none where it is another's.
+    #[cfg(feature = "replay")]
+    fn erase(&self, _own: Box<dyn Any>) -> Option<Box<dyn Instance>> {
+        None
+    }
 }
 
 /// One aggregate at one version.
@@ -89,8 +97,9 @@ pub trait Instance: fmt::Debug {
         self.apply(&event).map_err(|_| Unapplied)
     }
 
-    /// Itself, for who knows its type.
-    fn as_any(&mut self) -> Option<&mut dyn Any> {
+    /// Itself in its own type, for who knows that; [`Domain::erase`] is the way back.
+    #[cfg(feature = "replay")]
+    fn own(self: Box<Self>) -> Option<Box<dyn Any>> {
         None
     }
 
@@ -402,6 +411,12 @@ impl<A: Aggregate> Domain for Compiled<A> {
         let meta = snapshot.meta.clone();
         Ok(Box::new(Typed::<A> { id: meta.id.clone(), meta: Some(meta), state: Some(state) }))
     }
+
+    #[cfg(feature = "replay")]
+    fn erase(&self, own: Box<dyn Any>) -> Option<Box<dyn Instance>> {
+        let own: Box<Typed<A>> = own.downcast().ok()?;
+        Some(own)
+    }
 }
 
 /// Checks the form of a command against the shapes of those that there are.
@@ -486,7 +501,8 @@ impl<A: Aggregate> Instance for Typed<A> {
         one_by_one(self, events)
     }
 
-    fn as_any(&mut self) -> Option<&mut dyn Any> {
+    #[cfg(feature = "replay")]
+    fn own(self: Box<Self>) -> Option<Box<dyn Any>> {
         Some(self)
     }
 

@@ -20,7 +20,7 @@ use crate::{
 };
 use rewound_scan::{Found, Head, Item, Part, Reader, same};
 use serde::de::IgnoredAny;
-use std::{any::Any, cmp::Ordering, collections::BinaryHeap, fmt};
+use std::{cmp::Ordering, collections::BinaryHeap, fmt};
 
 /// Replays one stream to its state; none where there is no event.
 ///
@@ -56,42 +56,95 @@ pub fn replay<P: AsRef<[u8]>, I: Iterator<Item = P> + Clone>(
 /// As [`replay`].
 pub fn replay_by<P: AsRef<[u8]>, I: Iterator<Item = P> + Clone>(
     domain: &'static dyn Domain,
-    apply: Apply,
+    begin: Begin,
     pages: impl IntoIterator<Item = P, IntoIter = I>,
 ) -> Result<Option<Snapshot>, ReplayError> {
     let pages = pages.into_iter();
-    match quick(domain, apply, pages.clone()) {
+    match quick(domain, begin, pages.clone()) {
         Some(state) => Ok(state),
         None => thorough(domain, pages),
     }
 }
 
-/// Applies an event that was not read in full to an aggregate. None says that there is an error, which the thorough
-/// way finds as well; the aggregate is spent then.
-pub type Apply = fn(&mut Option<Box<dyn Instance>>, &Record<'_>) -> Option<()>;
+/// An aggregate in a replay. None says that there is an error, which the thorough way finds as well; the aggregate is
+/// spent then.
+pub trait Replaying {
+    /// Applies an event that was not read in full.
+    fn record(&mut self, record: &Record<'_>) -> Option<()>;
 
-/// Applies it to an aggregate of any domain.
-pub fn erased(aggregate: &mut Option<Box<dyn Instance>>, record: &Record<'_>) -> Option<()> {
-    *aggregate = Some(aggregate.take()?.apply_record(record).ok()?);
-    Some(())
+    /// Applies an event.
+    fn event(&mut self, event: &Event) -> Option<()>;
+
+    /// The state after the events; none before the first.
+    fn snapshot(self: Box<Self>) -> Option<Snapshot>;
 }
 
-/// Applies it to an aggregate of a domain whose types are known, without erasing them. The code for it is compiled
-/// where this is asked for.
-pub fn typed<A: Aggregate + 'static>(
-    aggregate: &mut Option<Box<dyn Instance>>,
-    record: &Record<'_>,
-) -> Option<()> {
-    let known = aggregate.as_mut()?.as_any().and_then(<dyn Any>::downcast_mut::<Typed<A>>);
-    let Some(Typed { id, meta, state }) = known else { return erased(aggregate, record) };
-    let version = meta.as_ref().map_or(0, |meta| meta.version);
-    if !record.comes_behind(version, id, A::NAME, A::UPCASTERS) {
-        return erased(aggregate, record);
+/// Starts a replay of the aggregate of that id.
+pub type Begin = fn(&'static dyn Domain, &str) -> Box<dyn Replaying>;
+
+/// One of any domain.
+pub fn erased(domain: &'static dyn Domain, id: &str) -> Box<dyn Replaying> {
+    Box::new(Erased(Some(domain.start(id))))
+}
+
+/// One of a domain whose types are known, without erasing them. The code for it is compiled where this is asked for.
+pub fn typed<A: Aggregate + 'static>(domain: &'static dyn Domain, id: &str) -> Box<dyn Replaying> {
+    match domain.start(id).own().and_then(|own| own.downcast::<Typed<A>>().ok()) {
+        Some(own) => Box::new(Known { domain, own: Some(own) }),
+        // Another domain with that name.
+        None => erased(domain, id),
     }
-    let event: A::Event = wire::read_fields(&record.item).ok()?;
-    *state = Some(A::evolve(state.take(), &event, Context { id, actor: record.actor }).ok()?);
-    record.place(meta, id);
-    Some(())
+}
+
+/// One of any domain; none once it is spent.
+struct Erased(Option<Box<dyn Instance>>);
+
+impl Replaying for Erased {
+    fn record(&mut self, record: &Record<'_>) -> Option<()> {
+        self.0 = Some(self.0.take()?.apply_record(record).ok()?);
+        Some(())
+    }
+
+    fn event(&mut self, event: &Event) -> Option<()> {
+        self.0 = Some(self.0.take()?.apply(event).ok()?);
+        Some(())
+    }
+
+    fn snapshot(self: Box<Self>) -> Option<Snapshot> {
+        self.0?.snapshot()
+    }
+}
+
+/// One in its own type. (To ask for that with each event takes two calls that nothing can foresee.)
+struct Known<A: Aggregate> {
+    domain: &'static dyn Domain,
+    own: Option<Box<Typed<A>>>,
+}
+
+impl<A: Aggregate + 'static> Replaying for Known<A> {
+    fn record(&mut self, record: &Record<'_>) -> Option<()> {
+        let Typed { id, meta, state } = self.own.as_deref_mut()?;
+        let version = meta.as_ref().map_or(0, |meta| meta.version);
+        if !record.comes_behind(version, id, A::NAME, A::UPCASTERS) {
+            return self.event(&record.event().ok()?);
+        }
+        let event = wire::read_item::<A::Event>(&record.item);
+        *state =
+            Some(A::evolve(state.take(), event.as_ref().ok()?, Context { id, actor: record.actor }).ok()?);
+        record.place(meta, id);
+        Some(())
+    }
+
+    // What is rare is done with its types erased: it is compiled already.
+    fn event(&mut self, event: &Event) -> Option<()> {
+        let erased = self.domain.erase(self.own.take()?)?;
+        self.own = erased.apply(event).ok()?.own()?.downcast().ok();
+        Some(())
+    }
+
+    fn snapshot(self: Box<Self>) -> Option<Snapshot> {
+        self.domain.erase(self.own?)?.snapshot()
+    }
 }
 
 /// As [`replay`], by the thorough way alone: an [`Event`] for each record. It ends in the same state or
@@ -275,10 +328,10 @@ fn event(item: &[u8], shared: &mut Interner) -> Result<Event, Issue> {
 /// The quick way. None where it does not lead to a state.
 fn quick<P: AsRef<[u8]>>(
     domain: &'static dyn Domain,
-    apply: Apply,
+    begin: Begin,
     pages: impl Iterator<Item = P>,
 ) -> Option<Option<Snapshot>> {
-    let (mut quick, mut reader) = (Quick::new(domain, apply)?, Reader::default());
+    let (mut quick, mut reader) = (Quick::new(domain, begin)?, Reader::default());
     for page in pages {
         quick.page(page.as_ref(), &mut reader)?;
     }
@@ -287,8 +340,8 @@ fn quick<P: AsRef<[u8]>>(
 
 struct Quick {
     domain: &'static dyn Domain,
-    apply: Apply,
-    aggregate: Option<Box<dyn Instance>>,
+    begin: Begin,
+    aggregate: Option<Box<dyn Replaying>>,
     version: u64,
     /// Events that came before their time, the first on top.
     early: BinaryHeap<Early>,
@@ -299,12 +352,12 @@ struct Quick {
 
 impl Quick {
     /// None where a payload has a field with a name of the head's: here it would not be found.
-    fn new(domain: &'static dyn Domain, apply: Apply) -> Option<Self> {
+    fn new(domain: &'static dyn Domain, begin: Begin) -> Option<Self> {
         let reserved = |(name, _): (&str, _)| RESERVED.contains(&name);
         let clean = !domain.events().iter().any(|shape| shape.fields().any(reserved));
         clean.then(|| Self {
             domain,
-            apply,
+            begin,
             aggregate: None,
             version: 0,
             early: BinaryHeap::new(),
@@ -327,14 +380,14 @@ impl Quick {
     /// An event whose fields were found.
     fn item(&mut self, item: Item<'_, '_>) -> Option<()> {
         if self.aggregate.is_none() {
-            self.aggregate = Some(self.domain.start(item.text(Part::AggregateId)));
+            self.aggregate = Some((self.begin)(self.domain, item.text(Part::AggregateId)));
         }
         if item.head.version != self.version + 1 {
             return self.event(item.bytes);
         }
         let actor = actor(&mut self.actors, item.text(Part::Actor))?;
         self.version = item.head.version;
-        (self.apply)(&mut self.aggregate, &Record { item, actor })?;
+        self.aggregate.as_mut()?.record(&Record { item, actor })?;
         if self.early.is_empty() { Some(()) } else { self.catch_up() }
     }
 
@@ -344,7 +397,7 @@ impl Quick {
     fn event(&mut self, item: &[u8]) -> Option<()> {
         let event = event(item, &mut self.shared).ok()?;
         if self.aggregate.is_none() {
-            self.aggregate = Some(self.domain.start(event.aggregate_id()));
+            self.aggregate = Some((self.begin)(self.domain, event.aggregate_id()));
         }
         self.early.push(Early(event));
         self.catch_up()
@@ -357,7 +410,7 @@ impl Quick {
             if event.version() <= self.version {
                 return None;
             }
-            self.aggregate = Some(self.aggregate.take()?.apply(event).ok()?);
+            self.aggregate.as_mut()?.event(event)?;
             self.version += 1;
             self.early.pop();
         }

@@ -7,7 +7,7 @@
 use crate::{
     error::Issue,
     value::{Object, below},
-    wire::{Json, Misfit},
+    wire::{Json, Misfit, Source},
 };
 use serde_json::Value;
 use std::borrow::Cow;
@@ -147,6 +147,14 @@ pub trait Described: Sized {
     /// # Errors
     /// What does not fit, and where.
     fn read(json: Json<'_>) -> Result<Self, Misfit>;
+
+    /// Puts a value together from its fields, which is derived: what is written by hand has none.
+    ///
+    /// # Errors
+    /// A field that is missing, or does not fit.
+    fn from_fields<S: Source>(fields: &mut S) -> Result<Self, S::Misfit> {
+        Err(fields.unknown())
+    }
 
     /// Writes the value.
     fn to_json(&self) -> Value;

@@ -29,9 +29,6 @@ pub struct Json<'a>(Form<'a>);
 #[derive(Debug, Clone, Copy)]
 enum Form<'a> {
     Written(Written<'a>),
-    /// The fields of an item.
-    #[cfg(feature = "replay")]
-    Item(&'a Item<'a, 'a>),
     /// A variant of an enum, in two parts: events and commands are a name beside flat fields on the wire.
     Variant(&'a str, &'a Json<'a>),
 }
@@ -41,6 +38,12 @@ pub type Misfit = Box<Issue>;
 
 pub(crate) fn misfit(message: impl fmt::Display) -> Misfit {
     Box::new(Issue { pointer: String::new(), message: message.to_string() })
+}
+
+/// JSON that is something else. (Its place is said by whoever goes up; the parser's is one in this value alone.)
+fn unread(error: serde_json::Error) -> Misfit {
+    let message = error.to_string();
+    misfit(message.split_once(" at line ").map_or(&*message, |(what, _)| what))
 }
 
 impl Issue {
@@ -77,7 +80,7 @@ impl<'a> Json<'a> {
     #[inline(always)]
     pub fn integer(self) -> Result<i64, Misfit> {
         match self.0 {
-            Form::Written(Written::Json(json)) => serde_json::from_str(json).map_err(misfit),
+            Form::Written(Written::Json(json)) => serde_json::from_str(json).map_err(unread),
             Form::Written(Written::Integer(integer)) => Ok(integer),
             _ => Err(Self::not("an integer")),
         }
@@ -112,7 +115,7 @@ impl<'a> Json<'a> {
     /// The items of a list.
     pub(crate) fn list(self) -> Result<Vec<Json<'a>>, Misfit> {
         let Form::Written(Written::Json(json)) = self.0 else { return Err(Self::not("a list")) };
-        let items: Vec<&RawValue> = serde_json::from_str(json).map_err(misfit)?;
+        let items: Vec<&RawValue> = serde_json::from_str(json).map_err(unread)?;
         Ok(items.into_iter().map(|item| Self::new(item.get())).collect())
     }
 
@@ -126,7 +129,7 @@ impl<'a> Json<'a> {
         let Form::Written(Written::Json(json)) = self.0 else { return Err(Self::not("an object")) };
         let mut text = serde_json::Deserializer::from_str(json);
         let listed = text.deserialize_map(Lister(declared)).and_then(|listed| text.end().map(|()| listed));
-        listed.map_err(misfit)
+        listed.map_err(unread)
     }
 
     #[cold]
@@ -168,21 +171,41 @@ impl<'a> Visitor<'a> for Lister {
     }
 }
 
-/// The fields of a struct or a variant, to be read in the order in which they are declared.
-#[derive(Debug)]
-pub struct Fields<'a> {
+/// Where the fields of a struct or a variant are read from, in the order in which they are declared.
+pub trait Source {
+    /// What it says of a field that is missing, or does not fit.
+    type Misfit;
+
     /// Which variant it is; 0 of a struct.
-    pub variant: usize,
-    declared: &'static [Field],
-    next: usize,
-    given: Given<'a>,
+    fn variant(&self) -> usize;
+
+    /// A field that has to be there.
+    ///
+    /// # Errors
+    /// It is missing, or does not fit.
+    fn get<T: Described>(&mut self, name: &'static str) -> Result<T, Self::Misfit>;
+
+    /// A field, or what it is where it is not there.
+    ///
+    /// # Errors
+    /// It does not fit.
+    fn get_or<T: Described>(&mut self, name: &'static str, default: fn() -> T) -> Result<T, Self::Misfit>;
+
+    /// A field where it is there and is not null.
+    ///
+    /// # Errors
+    /// It does not fit.
+    fn get_option<T: Described>(&mut self, name: &'static str) -> Result<Option<T>, Self::Misfit>;
+
+    /// There is no such variant, or there are no fields.
+    fn unknown(&self) -> Self::Misfit;
 }
 
+/// The fields of a struct or a variant, as JSON has them.
 #[derive(Debug)]
-enum Given<'a> {
-    Listed(Listed<'a>),
-    #[cfg(feature = "replay")]
-    Item(&'a Item<'a, 'a>),
+pub struct Fields<'a> {
+    variant: usize,
+    given: Listed<'a>,
 }
 
 impl<'a> Fields<'a> {
@@ -211,87 +234,111 @@ impl<'a> Fields<'a> {
         };
         match (part(declared, variant).1, fields) {
             (Some(declared), fields) => Self::new(variant, declared, fields.unwrap_or(json)),
-            (None, _) => Ok(Self { variant, declared: &[], next: 0, given: Given::Listed(Vec::new()) }),
+            (None, _) => Ok(Self { variant, given: Vec::new() }),
         }
     }
 
     #[inline]
     fn new(variant: usize, declared: &'static [Field], json: Json<'a>) -> Result<Self, Misfit> {
-        let given = match json.0 {
-            #[cfg(feature = "replay")]
-            Form::Item(fields) => Given::Item(fields),
-            _ => Given::Listed(json.listed(Some(declared))?),
-        };
-        Ok(Self { variant, declared, next: 0, given })
+        Ok(Self { variant, given: json.listed(Some(declared))? })
     }
 
-    /// The next field, which has to be there.
-    ///
-    /// # Errors
-    /// It is missing, or does not fit.
     #[inline]
-    pub fn get<T: Described>(&mut self) -> Result<T, Misfit> {
-        let json = self.required()?;
-        T::read(json).map_err(|misfit| self.here(misfit))
+    fn find(&self, name: &str) -> Option<Json<'a>> {
+        self.given.iter().find(|(written, _)| written == name).map(|(_, value)| *value)
+    }
+}
+
+impl Source for Fields<'_> {
+    type Misfit = Misfit;
+
+    fn variant(&self) -> usize {
+        self.variant
     }
 
-    /// The next field, or what it is where it is not there.
-    ///
-    /// # Errors
-    /// It does not fit.
-    pub fn get_or<T: Described>(&mut self, default: fn() -> T) -> Result<T, Misfit> {
-        match self.find() {
-            Some(json) => T::read(json).map_err(|misfit| self.here(misfit)),
+    fn get<T: Described>(&mut self, name: &'static str) -> Result<T, Misfit> {
+        let json = self.find(name).ok_or_else(|| misfit("it is missing").within(name))?;
+        T::read(json).map_err(|misfit| misfit.within(name))
+    }
+
+    fn get_or<T: Described>(&mut self, name: &'static str, default: fn() -> T) -> Result<T, Misfit> {
+        match self.find(name) {
+            Some(json) => T::read(json).map_err(|misfit| misfit.within(name)),
             None => Ok(default()),
         }
     }
 
-    /// The next field, where it is there and is not null.
-    ///
-    /// # Errors
-    /// It does not fit.
-    pub fn get_option<T: Described>(&mut self) -> Result<Option<T>, Misfit> {
-        match self.find() {
-            Some(json) if !json.is_null() => T::read(json).map(Some).map_err(|misfit| self.here(misfit)),
+    fn get_option<T: Described>(&mut self, name: &'static str) -> Result<Option<T>, Misfit> {
+        match self.find(name) {
+            Some(json) if !json.is_null() => T::read(json).map(Some).map_err(|misfit| misfit.within(name)),
             _ => Ok(None),
         }
     }
 
-    #[inline]
-    fn required(&mut self) -> Result<Json<'a>, Misfit> {
-        self.find().ok_or_else(|| self.here(misfit("it is missing")))
-    }
-
-    /// There is no such variant: [`of`](Self::of) found it already.
-    pub fn unknown(&self) -> Misfit {
+    fn unknown(&self) -> Misfit {
         unknown("")
     }
+}
 
-    /// The next field as it is there.
-    #[inline]
-    fn find(&mut self) -> Option<Json<'a>> {
-        let name = self.declared.get(self.next)?.name;
+/// The fields of an item, which a replay reads with each event. It is compiled for speed, and says nothing of what
+/// does not fit: the thorough way does.
+#[cfg(feature = "replay")]
+struct ItemFields<'i, 'a> {
+    item: &'i Item<'i, 'a>,
+    variant: usize,
+    next: usize,
+}
+
+/// Something does not fit.
+#[cfg(feature = "replay")]
+pub(crate) struct Unfit;
+
+#[cfg(feature = "replay")]
+impl<'a> ItemFields<'_, 'a> {
+    /// The field of that name, which may well come next.
+    #[inline(always)]
+    fn find(&mut self, name: &str) -> Option<Json<'a>> {
+        let value = self.item.find(name, self.next);
         self.next += 1;
-        match &self.given {
-            Given::Listed(fields) => {
-                fields.iter().find(|(written, _)| written == name).map(|(_, value)| *value)
-            }
-            #[cfg(feature = "replay")]
-            Given::Item(item) => item.find(name, self.next - 1).map(|value| Json(Form::Written(value))),
+        value.map(|value| Json(Form::Written(value)))
+    }
+}
+
+#[cfg(feature = "replay")]
+impl Source for ItemFields<'_, '_> {
+    type Misfit = Unfit;
+
+    #[inline(always)]
+    fn variant(&self) -> usize {
+        self.variant
+    }
+
+    #[inline(always)]
+    fn get<T: Described>(&mut self, name: &'static str) -> Result<T, Unfit> {
+        T::read(self.find(name).ok_or(Unfit)?).map_err(|_| Unfit)
+    }
+
+    #[inline(always)]
+    fn get_or<T: Described>(&mut self, name: &'static str, default: fn() -> T) -> Result<T, Unfit> {
+        self.find(name).map_or_else(|| Ok(default()), |json| T::read(json).map_err(|_| Unfit))
+    }
+
+    #[inline(always)]
+    fn get_option<T: Described>(&mut self, name: &'static str) -> Result<Option<T>, Unfit> {
+        match self.find(name) {
+            Some(json) if !json.is_null() => T::read(json).map(Some).map_err(|_| Unfit),
+            _ => Ok(None),
         }
     }
 
-    /// Something does not fit in the field that was read last.
-    #[cold]
-    fn here(&self, misfit: Misfit) -> Misfit {
-        let field = self.declared.get(self.next.wrapping_sub(1));
-        misfit.within(field.map_or("", |field| field.name))
+    fn unknown(&self) -> Unfit {
+        Unfit
     }
 }
 
 #[inline(never)]
 fn parsed_text(json: &str) -> Result<Cow<'_, str>, Misfit> {
-    serde_json::from_str(json).map(|Borrowed(text)| text).map_err(misfit)
+    serde_json::from_str(json).map(|Borrowed(text)| text).map_err(unread)
 }
 
 #[cold]
@@ -365,13 +412,22 @@ pub(crate) fn read<T: Described>(name: &str, text: &str) -> Result<T, Misfit> {
     T::read(Json(Form::Variant(name, &Json::new(text))))
 }
 
-/// As [`read`], from the fields of an item.
+/// Reads a variant from the fields of an item.
+///
+/// # Errors
+/// They do not fit.
 #[cfg(feature = "replay")]
-pub(crate) fn read_fields<'a, T: Described>(item: &'a Item<'a, 'a>) -> Result<T, Misfit> {
-    if item.has_twice() {
-        return Err(misfit("a field is there twice"));
+#[inline(always)]
+pub(crate) fn read_item<T: Described>(item: &Item<'_, '_>) -> Result<T, Unfit> {
+    let name = item.text(Part::Name);
+    let variant = match T::TYPE {
+        Type::Enum { variants, .. } => variants.iter().position(|variant| same(variant.name, name)),
+        _ => None,
+    };
+    match variant {
+        Some(variant) if !item.has_twice() => T::from_fields(&mut ItemFields { item, variant, next: 0 }),
+        _ => Err(Unfit),
     }
-    T::read(Json(Form::Variant(item.text(Part::Name), &Json(Form::Item(item)))))
 }
 
 /// The name and the fields of a variant, as it was written.

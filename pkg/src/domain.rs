@@ -121,7 +121,7 @@ impl Kind {
     pub fn replay(&self, pages: Vec<Uint8Array>) -> Result<Option<String>> {
         // Each page is copied here when its turn comes, and once more only where something is wrong.
         let bytes = pages.iter().map(Uint8Array::to_vec);
-        let state = replay_by(self.domain, rewound_quick::apply(self.domain.name()), bytes);
+        let state = replay_by(self.domain, rewound_quick::begin(self.domain.name()), bytes);
         state.map_err(|error| replay(&error))?.as_ref().map(json::state).transpose()
     }
 }

@@ -59,8 +59,14 @@ fn expand(input: &DeriveInput) -> Result<TokenStream> {
             fn read(
                 json: ::rewound_core::wire::Json<'_>,
             ) -> ::core::result::Result<Self, ::rewound_core::wire::Misfit> {
-                let mut fields = ::rewound_core::wire::Fields::of(Self::TYPE, json)?;
-                ::core::result::Result::Ok(match fields.variant {
+                Self::from_fields(&mut ::rewound_core::wire::Fields::of(Self::TYPE, json)?)
+            }
+
+            #[inline]
+            fn from_fields<S: ::rewound_core::wire::Source>(
+                fields: &mut S,
+            ) -> ::core::result::Result<Self, S::Misfit> {
+                ::core::result::Result::Ok(match fields.variant() {
                     #(#reads,)*
                     _ => return ::core::result::Result::Err(fields.unknown()),
                 })
@@ -160,9 +166,9 @@ fn fields(fields: &Fields, names: Case) -> Result<Option<NamedFields>> {
         }));
         found.names.extend(field.ident.clone());
         found.reads.push(match (optional, default) {
-            (Some(_), _) => quote!(get_option()),
-            (None, Some(path)) => quote!(get_or(#path)),
-            (None, None) => quote!(get()),
+            (Some(_), _) => quote!(get_option(#name)),
+            (None, Some(path)) => quote!(get_or(#name, #path)),
+            (None, None) => quote!(get(#name)),
         });
         found.writes.push(if optional.is_some() { quote!(put_option) } else { quote!(put) });
     }

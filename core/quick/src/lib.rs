@@ -6,13 +6,13 @@
 use rewound_core::{
     aggregate::Aggregate,
     domains::{bank_account::BankAccount, blog_post::BlogPost, customer::Customer, order::Order},
-    replay::{Apply, erased, typed},
+    replay::{Begin, erased, typed},
 };
 
-/// How a [replay](rewound_core::replay::replay_by) applies the events of the domain of that name.
+/// How a [replay](rewound_core::replay::replay_by) of the domain of that name begins.
 // A function as short as this may be compiled where it is called, with all that it asks for.
 #[inline(never)]
-pub fn apply(name: &str) -> Apply {
+pub fn begin(name: &str) -> Begin {
     match name {
         BankAccount::NAME => typed::<BankAccount>,
         Order::NAME => typed::<Order>,

@@ -639,12 +639,18 @@ impl<'a> Item<'_, 'a> {
     }
 
     /// The value of the field with that name, which may well be at `guess`.
-    #[inline(never)]
+    #[inline(always)]
     pub fn find(&self, name: &str, guess: usize) -> Option<Value<'a>> {
-        let fields = &self.scanned.fields;
+        match self.scanned.fields.get(guess) {
+            Some(field) if same_bytes(self.name(field).as_bytes(), name.as_bytes()) => Some(field.value),
+            _ => self.search(name),
+        }
+    }
+
+    #[inline(never)]
+    fn search(&self, name: &str) -> Option<Value<'a>> {
         let named = |field: &&Field<'a>| same_bytes(self.name(field).as_bytes(), name.as_bytes());
-        let field = fields.get(guess).filter(named).or_else(|| fields.iter().find(named))?;
-        Some(field.value)
+        self.scanned.fields.iter().find(named).map(|field| field.value)
     }
 
     /// Whether any field is there twice.

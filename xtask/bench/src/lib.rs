@@ -128,8 +128,8 @@ fn attributes(fields: &Object) -> String {
 /// Replays the pages of a query; gives the state as JSON, with `$meta`.
 #[wasm_bindgen]
 pub fn replay(pages: Vec<Uint8Array>) -> Result<String, String> {
-    let (bank, apply) = (domains::for_log(BankAccount::NAME), rewound_quick::apply(BankAccount::NAME));
-    state(replay::replay_by(bank, apply, pages.iter().map(Uint8Array::to_vec)))
+    let (bank, begin) = (domains::for_log(BankAccount::NAME), rewound_quick::begin(BankAccount::NAME));
+    state(replay::replay_by(bank, begin, pages.iter().map(Uint8Array::to_vec)))
 }
 
 /// The same, the thorough way.
@@ -158,7 +158,7 @@ pub fn both_ways_agree(rounds: u32) -> Result<u32, String> {
             let byte = [rng.u8(..)];
             page.splice(at..end, if rng.bool() { piece } else { &byte }.iter().copied());
         }
-        let quick = replay::replay_by(bank, rewound_quick::apply(BankAccount::NAME), [&page]);
+        let quick = replay::replay_by(bank, rewound_quick::begin(BankAccount::NAME), [&page]);
         let thorough = replay::thorough(bank, [&page]);
         if quick != thorough {
             let page = String::from_utf8_lossy(&page);
