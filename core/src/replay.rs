@@ -128,7 +128,7 @@ impl<A: Aggregate + 'static> Replaying for Known<A> {
         if !record.comes_behind(version, id, A::NAME, A::UPCASTERS) {
             return self.event(&record.event().ok()?);
         }
-        let event = wire::read_item::<A::Event>(&record.item);
+        let event = wire::read_item::<A::Event>(record.item);
         *state =
             Some(A::evolve(state.take(), event.as_ref().ok()?, Context { id, actor: record.actor }).ok()?);
         record.place(meta, id);
@@ -259,7 +259,7 @@ impl std::error::Error for ReplayError {}
 /// [`Instance::apply_record`] applies.
 #[derive(Debug)]
 pub struct Record<'a> {
-    pub(crate) item: Item<'a, 'a>,
+    pub(crate) item: &'a Item<'a, 'a>,
     pub(crate) actor: &'a Text,
 }
 
@@ -378,7 +378,7 @@ impl Quick {
     }
 
     /// An event whose fields were found.
-    fn item(&mut self, item: Item<'_, '_>) -> Option<()> {
+    fn item(&mut self, item: &Item<'_, '_>) -> Option<()> {
         if self.aggregate.is_none() {
             self.aggregate = Some((self.begin)(self.domain, item.text(Part::AggregateId)));
         }

@@ -10,7 +10,7 @@ use std::mem;
 #[derive(Debug)]
 pub enum Found<'r, 'a> {
     /// An item whose fields were found, with a head that is whole and in order.
-    Read(Item<'r, 'a>),
+    Read(&'r Item<'r, 'a>),
     /// The bytes of any other item. They are not checked.
     Unread(&'a [u8]),
 }
@@ -128,10 +128,13 @@ impl<'p> Page<'_, 'p> {
         };
         self.at = end;
         let bytes = self.bytes.get(start..end)?;
-        (self.each)(match self.scanned.head() {
-            Some(head) => Found::Read(Item { bytes, head, reader: self.reader, scanned: &self.scanned }),
-            None => Found::Unread(bytes),
-        })
+        match self.scanned.head() {
+            Some(head) => {
+                let item = Item { bytes, head, reader: self.reader, scanned: &self.scanned };
+                (self.each)(Found::Read(&item))
+            }
+            None => (self.each)(Found::Unread(bytes)),
+        }
     }
 
     fn rest(&self) -> &'p [u8] {
