@@ -8,8 +8,8 @@ extern "C" {
     /// What the page gives the lab.
     pub type Page;
 
-    /// The n-th part, from 0 on, of all streams: a JSON array of `{aggregate, id, label, version, own}`, an empty one behind
-    /// the last.
+    /// The n-th part, from 0 on, of all streams: a JSON array of `{aggregate, id, label, version, file}`, an empty one
+    /// behind the last. `file` numbers the file that it was read from, and is `null` where commands made it here.
     #[wasm_bindgen(method)]
     pub fn streams(this: &Page, part: u32) -> String;
 

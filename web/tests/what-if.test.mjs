@@ -446,6 +446,56 @@ test("an import leaves the branch at hand, and what is half typed, as they are",
   await page.context().close();
 });
 
+test("an import that changes the stream at hand is told, and its branch goes on where it can", async () => {
+  const events = await history();
+  const deposit = {
+    ...events.find((event) => event.eventName === "MoneyDeposited"),
+    eventId: "01ZZZZZZZZ0000000000000009",
+    aggregateVersion: 9,
+  };
+  const page = await open();
+  const give = (events) =>
+    page.locator("input[type=file]").setInputFiles({
+      name: "ada.ndjson",
+      mimeType: "",
+      buffer: Buffer.from(events.map((event) => JSON.stringify(event)).join("\n")),
+    });
+  const says = (text) => page.locator(".what-if .trouble", { hasText: text }).waitFor();
+  const rows = page.locator(".what-if .pair");
+  const fate = (row) => rows.nth(row).getAttribute("data-fate");
+  await page.getByRole("link", { name: "What if" }).click();
+  await rows.first().waitFor();
+  await page.goto(`${url}#/what-if/BankAccount/${ada}?edits=${encodeURIComponent('[{"drop":8}]')}`);
+  await page.getByRole("button", { name: "Restore version 8" }).waitFor();
+
+  // It has grown: what is half typed stays too.
+  await page.getByRole("button", { name: "Edit version 2, MoneyDeposited" }).click();
+  const area = page.getByLabel("Payload, as JSON");
+  await area.fill('{"amount": 12');
+  await give([...events, deposit]);
+  await says("there were 8, now there are 9. Both sides show those of now.");
+  assert.deepEqual(
+    [await rows.count(), await fate(7), await fate(8)],
+    [9, "dropped", "renumbered"],
+  );
+  assert.equal(await area.inputValue(), '{"amount": 12');
+  await page.getByRole("button", { name: "Cancel" }).click();
+
+  // As many as before, and one of them another.
+  await give([...events, { ...deposit, amount: 77 }]);
+  await says("there were 9, now there are 9.");
+  assert.match(await rows.nth(8).innerText(), /0\.77/);
+
+  // Without the event that was dropped: the branch stays as it is until its edits fit.
+  await give(events.slice(0, 5));
+  await says("The edits do not fit those of now");
+  assert.deepEqual([await rows.count(), await fate(7)], [9, "dropped"]);
+  await page.getByRole("button", { name: "Reset" }).click();
+  await says("there were 9, now there are 5. Both sides show those of now.");
+  assert.equal(await rows.count(), 5);
+  await page.context().close();
+});
+
 test("the branch of another stream is there for whoever comes back", async () => {
   const page = await open();
   await page.getByRole("link", { name: "What if" }).click();

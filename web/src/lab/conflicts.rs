@@ -328,7 +328,7 @@ fn Choice(race: Race) -> impl IntoView {
     });
     let streams = move || {
         let streams = race.lab.streams.read();
-        let own = streams.iter().filter(|stream| stream.own);
+        let own = streams.iter().filter(|stream| stream.file.is_none());
         let options = own.map(|stream| {
             let place = format!("{}/{}", stream.aggregate, stream.id);
             let kind = crate::format::kind(&stream.aggregate);

@@ -38,8 +38,8 @@ pub(crate) struct Stream {
     pub(crate) id: String,
     pub(crate) label: String,
     pub(crate) version: u64,
-    /// Whether commands made it here; it was imported where not.
-    pub(crate) own: bool,
+    /// The number of the file that it was read from; none where commands made it here.
+    pub(crate) file: Option<u64>,
 }
 
 /// What is open on the page.
@@ -98,7 +98,7 @@ impl Lab {
                 id: text(stream, "id"),
                 label: text(stream, "label"),
                 version: number(stream, "version"),
-                own: stream.get("own") == Some(&Value::Bool(true)),
+                file: stream.get("file").and_then(Value::as_u64),
             }));
             since = host::breathe(since).await;
             // Meanwhile they may have changed again, and somebody else looks.

@@ -41,7 +41,7 @@ pub(super) fn head(desk: Desk) -> impl IntoView {
                 </button>
             </div>
             <div class="told" role="status">{part(move || told(desk))}</div>
-            <p class="trouble" hidden=flag(move || desk.trouble.read().is_none())>{maybe(move || desk.trouble.get())}</p>
+            <p class="trouble" role="status" hidden=flag(move || desk.trouble.read().is_none())>{maybe(move || desk.trouble.get())}</p>
             <p class="too-long" role="status">{part(move || too_long(desk))}</p>
         </div>
     }

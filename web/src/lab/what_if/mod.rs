@@ -8,7 +8,9 @@ mod rows;
 mod states;
 
 use crate::{
-    focus, host,
+    focus,
+    format::grouped,
+    host,
     page::{Lab, Open, Stream},
     route::Route,
 };
@@ -65,6 +67,8 @@ pub(super) struct Desk {
     /// The stream that is looked at: its aggregate and id; none until one is there.
     stream: RwSignal<Option<(String, String)>>,
     original: RwSignal<Rc<Timeline>, LocalStorage>,
+    /// The events that the page has of the stream by now, until the edits fit them.
+    newer: StoredValue<Option<Rc<Timeline>>, LocalStorage>,
     edits: RwSignal<Vec<Edit>>,
     /// The edits before each change, for undo.
     past: RwSignal<Vec<Vec<Edit>>>,
@@ -76,7 +80,7 @@ pub(super) struct Desk {
     editing: RwSignal<Option<editor::Editing>>,
     /// Whether the edits are the example that the screen begins with.
     example: RwSignal<bool>,
-    /// What is wrong with the address, or with an edit.
+    /// What is wrong with the address or with an edit, or what has become of the stream.
     trouble: RwSignal<Option<String>>,
 }
 
@@ -95,6 +99,7 @@ impl Desk {
             lab,
             stream: RwSignal::new(None),
             original: RwSignal::new_local(Rc::new(Timeline::empty(domains::for_log(""), ""))),
+            newer: StoredValue::new_local(None),
             edits: RwSignal::new(Vec::new()),
             past: RwSignal::new(Vec::new()),
             branching: StoredValue::new_local(None),
@@ -123,8 +128,9 @@ impl Desk {
                 edits
             }
             Some(Err(issue)) => {
-                self.trouble
-                    .set(Some(format!("The link's edits cannot be read ({issue}): it begins without any.")));
+                self.trouble.set(Some(format!(
+                    "The edits cannot be made here ({issue}): the branch begins without any."
+                )));
                 self.example.set(false);
                 Vec::new()
             }
@@ -137,10 +143,49 @@ impl Desk {
         self.editing.set(None);
         self.past.set(Vec::new());
         self.branching.set_value(None);
+        self.newer.set_value(None);
         self.original.set(timeline);
         self.stream.set(Some((aggregate.to_owned(), id.to_owned())));
         self.chosen.set(route.setting("row").and_then(|row| row.parse().ok()).unwrap_or(usize::MAX));
         self.begin(edits);
+    }
+
+    /// The page has other events of the stream than before: the branch goes on with those, where its edits fit them.
+    fn look_again(self, aggregate: &str, id: &str) {
+        let now = self.lab.timeline(aggregate, id);
+        let pending = self.newer.try_update_value(Option::take).flatten();
+        if now.events() != self.original.read_untracked().events() {
+            self.newer.set_value(Some(Rc::new(now)));
+            self.begin(self.edits.get_untracked());
+        } else if pending.is_some() {
+            self.trouble.set(None);
+        }
+    }
+
+    /// Goes over to the events that the page has by now, if these edits fit them; says so either way.
+    fn renew(self, edits: &[Edit]) {
+        let Some(now) = self.newer.get_value() else { return };
+        let before = self.original.get_untracked();
+        let changed = format!(
+            "The events of this stream have changed: there were {}, now there are {}.",
+            grouped(before.len()),
+            grouped(now.len())
+        );
+        let Err(issue) = now.branching(edits, None) else {
+            // Where events were only added, every row and edit is still what it was.
+            if !now.events().starts_with(before.events()) {
+                self.editing.set(None);
+                self.past.set(Vec::new());
+            }
+            self.newer.set_value(None);
+            self.branching.set_value(None);
+            self.original.set(now);
+            return self.trouble.set(Some(format!("{changed} Both sides show those of now.")));
+        };
+        self.trouble.set(Some(format!(
+            "{changed} The edits do not fit those of now ({issue}): both sides still show the former. Undo these edits, or \
+             Reset, to see those of now."
+        )));
     }
 
     /// Looks at no stream.
@@ -150,6 +195,7 @@ impl Desk {
         self.past.set(Vec::new());
         self.example.set(false);
         self.branching.set_value(None);
+        self.newer.set_value(None);
         self.edits.set(Vec::new());
         self.stream.set(None);
         // What is still being decided stops.
@@ -158,6 +204,7 @@ impl Desk {
 
     /// Makes the branch of these edits; a little of it now, the rest while the browser paints.
     fn begin(self, edits: Vec<Edit>) {
+        self.renew(&edits);
         let original = self.original.get_untracked();
         let known = self.branching.try_update_value(Option::take).flatten().map(Branching::finish);
         let branching = match original.branching(&edits, known.as_ref()) {
@@ -332,8 +379,8 @@ pub(crate) fn WhatIf(lab: Lab) -> impl IntoView {
         let wanted = wanted.get()?;
         let streams = lab.streams.read();
         let found = streams.iter().find(|stream| (&stream.aggregate, &stream.id) == (&wanted.0, &wanted.1));
-        // A stream that has grown since is looked at anew.
-        found.map(|stream| (wanted, stream.version))
+        // One that has grown since, or is another file's, is looked at again.
+        found.map(|stream| (wanted, stream.version, stream.file))
     });
     // How often an address was opened: the same link opened again is one more, whatever was done in between.
     let opened = Memo::new(move |before: Option<&u32>| {
@@ -346,14 +393,20 @@ pub(crate) fn WhatIf(lab: Lab) -> impl IntoView {
         if route.screen != "what-if" {
             return seen;
         }
-        let Some(((aggregate, id), _)) = is_there.get() else {
+        let Some((stream, ..)) = is_there.get() else {
             desk.look_away();
             return seen;
         };
-        // A link says which branch. Who comes back without one, or whose stream has grown, goes on where it was.
+        let (aggregate, id) = &stream;
+        let is_same = desk.stream.with_untracked(|before| before.as_ref() == Some(&stream));
+        if is_same && seen == Some(opened) {
+            desk.look_again(aggregate, id);
+            return seen;
+        }
+        // A link says which branch. Who comes back without one goes on where it was.
         let is_link = route.setting("edits").is_some() && seen != Some(opened);
-        let place = left(&aggregate, &id).filter(|_| !is_link);
-        desk.look(&aggregate, &id, place.as_ref().unwrap_or(&route));
+        let place = left(aggregate, id).filter(|_| !is_link);
+        desk.look(aggregate, id, place.as_ref().unwrap_or(&route));
         Some(opened)
     });
     Effect::new(move |_| {

@@ -207,9 +207,13 @@ impl App {
         let streams = self.distinct(part);
         let part = streams.iter().skip(part.saturating_mul(PART)).take(PART);
         let streams = part.map(|stream| {
+            let file = match stream.key.source {
+                Source::Own => None,
+                Source::Log(number) => Some(number),
+            };
             json!({
                 "aggregate": stream.key.aggregate, "id": stream.key.id, "label": stream.label,
-                "version": stream.version, "own": stream.key.source == Source::Own,
+                "version": stream.version, "file": file,
             })
         });
         serde_json::Value::from_iter(streams).to_string()
