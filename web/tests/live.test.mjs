@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { token } from "../../worker/edge.mjs";
-import { SECRET, dynamodb, edge } from "../../worker/tests/harness.mjs";
+import { SECRET, account, dynamodb, edge } from "../../worker/tests/harness.mjs";
 import { start } from "./browser.mjs";
 
 const { complaints, open, url } = await start();
@@ -193,6 +193,21 @@ test("rules, keys and fields are answered with what to do", async () => {
   await ada.answered("This key belongs to another command.");
   const { body } = await front.client.ask(`/aggregates/BankAccount/${id}`);
   assert.equal(body.balance, 5710, "it took effect once");
+});
+
+test("the next aggregates come once, however often they are asked for at a time", async () => {
+  for (let count = 0; count < 22; count += 1) await account(front.client);
+  const list = ada.region("Aggregates");
+  const ids = () => list.locator("tbody .ask").evaluateAll((all) => all.map((one) => one.title));
+  await ada.button("Look again").click();
+  await list.locator("tbody tr").nth(19).waitFor();
+  const asked = [];
+  ada.page.on("request", (request) => request.url().includes("cursor=") && asked.push(request));
+  await ada.button("More").evaluate((more) => (more.click(), more.click()));
+  await ada.button("More").waitFor({ state: "hidden" });
+  assert.equal(asked.length, 1);
+  assert.equal((await ids()).length, 23);
+  assert.equal(new Set(await ids()).size, 23);
 });
 
 test("read models and numbers can be asked for", async () => {
