@@ -571,6 +571,7 @@ test("a stream that is not here leaves no other one's branch on the screen", asy
   const select = page.locator(".what-if select.stream-choice");
   const chosen = select.locator("option:checked");
   assert.equal(await chosen.textContent(), "Choose a stream");
+  assert.ok(await chosen.isDisabled(), "it is no choice");
   // The first of the list is a choice as every other is.
   await select.selectOption({ index: 1 });
   await pairs().first().waitFor();
