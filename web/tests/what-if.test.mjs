@@ -490,9 +490,21 @@ test("an import that changes the stream at hand is told, and its branch goes on 
   await give(events.slice(0, 5));
   await says("The edits do not fit those of now");
   assert.deepEqual([await rows.count(), await fate(7)], [9, "dropped"]);
+  await page.keyboard.press("1");
+  await page.getByText(/^Version \d of 5$/).waitFor();
+  await page.keyboard.press("4");
+  await says("The edits do not fit those of now");
+  assert.deepEqual([await rows.count(), await fate(7)], [9, "dropped"]);
   await page.getByRole("button", { name: "Reset" }).click();
   await says("there were 9, now there are 5. Both sides show those of now.");
   assert.equal(await rows.count(), 5);
+
+  // It is told whoever comes back as well.
+  await page.keyboard.press("1");
+  await give(events);
+  await page.getByText(/^Version \d of 8$/).waitFor();
+  await page.keyboard.press("4");
+  await says("there were 5, now there are 8. Both sides show those of now.");
   await page.context().close();
 });
 

@@ -30,28 +30,29 @@ const KEPT: usize = 32;
 const BUSY: f64 = 10.0;
 
 thread_local! {
-    /// The branch of each stream that was looked at, for whoever comes back; the one that was left last ends them.
-    static LEFT: RefCell<Vec<Route>> = const { RefCell::new(Vec::new()) };
+    /// The branch of each stream that was looked at and the events that it is made of, for whoever comes back; the one
+    /// that was left last ends them.
+    static LEFT: RefCell<Vec<(Route, Rc<Timeline>)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Keeps the branch of a stream in place of the one before.
-fn keep(branch: Route) {
+fn keep(branch: Route, original: Rc<Timeline>) {
     LEFT.with_borrow_mut(|left| {
-        left.retain(|each| each.path != branch.path);
+        left.retain(|(each, _)| each.path != branch.path);
         left.drain(..(left.len() + 1).saturating_sub(KEPT));
-        left.push(branch);
+        left.push((branch, original));
     });
 }
 
 /// The branch of a stream as it was left.
-fn left(aggregate: &str, id: &str) -> Option<Route> {
-    LEFT.with_borrow(|left| left.iter().find(|each| each.path == [aggregate, id]).cloned())
+fn left(aggregate: &str, id: &str) -> Option<(Route, Rc<Timeline>)> {
+    LEFT.with_borrow(|left| left.iter().find(|(each, _)| each.path == [aggregate, id]).cloned())
 }
 
 /// The stream that was left last, of those that are there.
 fn left_last(streams: &[Stream]) -> Option<(String, String)> {
     LEFT.with_borrow(|left| {
-        left.iter().rev().find_map(|branch| {
+        left.iter().rev().find_map(|(branch, _)| {
             let [aggregate, id] = branch.path.as_slice() else { return None };
             let mut streams = streams.iter();
             let is_there = streams.any(|stream| (&stream.aggregate, &stream.id) == (aggregate, id));
@@ -112,8 +113,7 @@ impl Desk {
     }
 
     /// Looks at a stream, with the edits of a link; without one, with an example.
-    fn look(self, aggregate: &str, id: &str, route: &Route) {
-        let timeline = Rc::new(self.lab.timeline(aggregate, id));
+    fn look(self, aggregate: &str, id: &str, route: &Route, timeline: Rc<Timeline>) {
         self.trouble.set(None);
         let given = route.setting("edits").map(|text| {
             let value = serde_json::from_str(text)
@@ -150,9 +150,8 @@ impl Desk {
         self.begin(edits);
     }
 
-    /// The page has other events of the stream than before: the branch goes on with those, where its edits fit them.
-    fn look_again(self, aggregate: &str, id: &str) {
-        let now = self.lab.timeline(aggregate, id);
+    /// Where the page has other events of the stream than before, the branch goes on with those, if its edits fit them.
+    fn look_again(self, now: Timeline) {
         let pending = self.newer.try_update_value(Option::take).flatten();
         if now.events() != self.original.read_untracked().events() {
             self.newer.set_value(Some(Rc::new(now)));
@@ -398,20 +397,25 @@ pub(crate) fn WhatIf(lab: Lab) -> impl IntoView {
             return seen;
         };
         let (aggregate, id) = &stream;
+        let now = lab.timeline(aggregate, id);
         let is_same = desk.stream.with_untracked(|before| before.as_ref() == Some(&stream));
+        // A link says which branch. Who comes back without one, or with the one that was left, or whose stream has
+        // changed, goes on where it was.
+        let edits = route.setting("edits").filter(|_| seen != Some(opened));
+        let is_left = |place: &Route| edits.is_none() || edits == place.setting("edits");
         if is_same && seen == Some(opened) {
-            desk.look_again(aggregate, id);
-            return seen;
+            desk.look_again(now);
+        } else if let Some((place, before)) = left(aggregate, id).filter(|(place, _)| is_left(place)) {
+            desk.look(aggregate, id, if edits.is_some() { &route } else { &place }, before);
+            desk.look_again(now);
+        } else {
+            desk.look(aggregate, id, &route, Rc::new(now));
         }
-        // A link says which branch. Who comes back without one goes on where it was.
-        let is_link = route.setting("edits").is_some() && seen != Some(opened);
-        let place = left(aggregate, id).filter(|_| !is_link);
-        desk.look(aggregate, id, place.as_ref().unwrap_or(&route));
         Some(opened)
     });
     Effect::new(move |_| {
         let Some(address) = desk.address() else { return };
-        keep(address.clone());
+        keep(address.clone(), desk.original.get_untracked());
         let mut short = address;
         short.query.retain(|(name, value)| name != "edits" || value.len() <= LINK);
         let current = Route::current();
