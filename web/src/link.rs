@@ -30,7 +30,8 @@ extern "C" {
     pub fn problems(this: &Page) -> String;
 
     /// Calls the function with `streams` whenever a stream has come, gone or grown, and with `open` whenever another one
-    /// is open or another version shown; each at once as well, and only while the lab is in sight.
+    /// is open or another version shown, each at once as well, and only while the lab is in sight; with `over` when a
+    /// person had everything removed.
     #[wasm_bindgen(method)]
     pub fn subscribe(this: &Page, changed: &Function);
 }

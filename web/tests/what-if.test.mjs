@@ -591,6 +591,18 @@ test("a stream that is not here leaves no other one's branch on the screen", asy
   assert.equal(await page.getByText("is not here.", { exact: false }).isVisible(), false);
 });
 
+test("who has everything removed finds no branch of before", async () => {
+  await openBranch([{ drop: 3 }]);
+  await button("Restore version 3").waitFor();
+  await button("Settings").click();
+  await page.getByText("Start over…").click();
+  await button("Remove everything").click();
+  await page.waitForFunction(() => location.hash.startsWith("#/streams/"));
+  await page.getByRole("link", { name: "What if" }).click();
+  await summary().getByText("An example to begin with.").waitFor();
+  assert.equal(await button("Restore version 3").count(), 0);
+});
+
 test("nothing went wrong on the way", () => {
   assert.deepEqual(complaints, []);
 });

@@ -25,6 +25,11 @@ thread_local! {
     static CONNECTED: RefCell<Option<Client>> = const { RefCell::new(None) };
 }
 
+/// Knows of no edge any more.
+pub(crate) fn forget() {
+    CONNECTED.set(None);
+}
+
 /// The screen's state. Copying it copies handles.
 #[derive(Clone, Copy)]
 struct Screen {

@@ -29,13 +29,16 @@ fn main() {
 pub fn start(element: HtmlElement, page: link::Page) {
     leptos::mount::mount_to(element, move || {
         let lab = Lab::new(page);
-        move || match lab.screen.get() {
-            "conflicts" => conflicts::Conflicts(conflicts::ConflictsProps { lab }).into_any(),
-            "projections" => projections::Projections(projections::ProjectionsProps { lab }).into_any(),
-            "what-if" => what_if::WhatIf(what_if::WhatIfProps { lab }).into_any(),
-            "evolution" => evolution::Evolution(evolution::EvolutionProps { lab }).into_any(),
-            "live" => live::Live(live::LiveProps { lab }).into_any(),
-            _ => ().into_any(),
+        move || {
+            lab.begun.track();
+            match lab.screen.get() {
+                "conflicts" => conflicts::Conflicts(conflicts::ConflictsProps { lab }).into_any(),
+                "projections" => projections::Projections(projections::ProjectionsProps { lab }).into_any(),
+                "what-if" => what_if::WhatIf(what_if::WhatIfProps { lab }).into_any(),
+                "evolution" => evolution::Evolution(evolution::EvolutionProps { lab }).into_any(),
+                "live" => live::Live(live::LiveProps { lab }).into_any(),
+                _ => ().into_any(),
+            }
         }
     })
     .forget();

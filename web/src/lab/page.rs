@@ -1,8 +1,9 @@
 //! What the lab knows of the page: its streams, which one is open, and their events.
 
 use crate::{
-    host, link,
+    host, link, live,
     route::{Route, SCREENS},
+    what_if,
 };
 use leptos::{ev, prelude::*};
 use rewound_core::{
@@ -29,6 +30,8 @@ pub(crate) struct Lab {
     pub(crate) streams: RwSignal<Arc<Vec<Stream>>>,
     /// The stream that is open on the page, and the version that is shown there.
     pub(crate) open: RwSignal<Option<Open>>,
+    /// How often everything was forgotten: each time the screens begin anew.
+    pub(crate) begun: RwSignal<u32>,
 }
 
 /// A stream of the page.
@@ -71,9 +74,15 @@ impl Lab {
             route,
             streams: RwSignal::default(),
             open: RwSignal::new(None),
+            begun: RwSignal::new(0),
         };
         let changed = move |what: String| match what.as_str() {
             "open" => lab.look_what_is_open(),
+            "over" => {
+                what_if::forget();
+                live::forget();
+                lab.begun.update(|begun| *begun += 1);
+            }
             _ => spawn_local(lab.look_at_streams()),
         };
         let changed = Closure::<dyn Fn(String)>::new(changed).into_js_value();

@@ -94,6 +94,8 @@ pub(crate) struct App {
     pub(crate) dialog: RwSignal<Option<Dialog>>,
     /// Whether single keys do anything.
     pub(crate) keys: RwSignal<bool>,
+    /// How often everything was removed.
+    pub(crate) begun: RwSignal<u32>,
 }
 
 /// The state at the shown version.
@@ -166,6 +168,7 @@ impl App {
             distinct: StoredValue::default(),
             dialog: RwSignal::new(None),
             keys: RwSignal::new(text("keys").is_none_or(|keys| keys == "true")),
+            begun: RwSignal::new(0),
         };
         app.tell_journal();
         if app.troubles.read_untracked().window == Some(Trouble::OtherWindow) {

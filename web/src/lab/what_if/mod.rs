@@ -44,6 +44,11 @@ fn keep(branch: Route, original: Rc<Timeline>) {
     });
 }
 
+/// Forgets every branch.
+pub(crate) fn forget() {
+    LEFT.take();
+}
+
 /// The branch of a stream as it was left.
 fn left(aggregate: &str, id: &str) -> Option<(Route, Rc<Timeline>)> {
     LEFT.with_borrow(|left| left.iter().find(|(each, _)| each.path == [aggregate, id]).cloned())

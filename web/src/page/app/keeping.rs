@@ -8,7 +8,12 @@ use crate::{
 };
 use leptos::prelude::*;
 use rewound_core::value::Object;
+use rewound_web::{
+    link,
+    route::{Route, SCREENS},
+};
 use serde_json::Value;
+use std::collections::HashMap;
 use wasm_bindgen_futures::spawn_local;
 
 /// Where the last visit ended.
@@ -195,6 +200,13 @@ impl App {
             self.keys.set(true);
             self.refresh();
             self.open_first();
+            // No step leads back to a place of before.
+            let home = Route::new(SCREENS[0].name, []);
+            home.replace();
+            self.left_at.update(HashMap::clear);
+            self.go(&home, false);
+            link::moved();
+            self.begun.update(|begun| *begun += 1);
         });
     }
 

@@ -157,6 +157,14 @@ impl App {
                     }
                 });
             };
+            let over = changed.clone();
+            Effect::new(move |before: Option<u32>| {
+                let now = self.begun.get();
+                if before.is_some_and(|before| before != now) {
+                    drop(over.call1(&JsValue::UNDEFINED, &"over".into()));
+                }
+                now
+            });
             tell(changed.clone(), "streams", Box::new(move || self.streams.track()));
             let track = move || {
                 self.selected.track();
