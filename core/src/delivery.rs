@@ -399,26 +399,27 @@ mod tests {
         assert_eq!(balances.dead_letters(), []);
     }
 
-    #[test]
-    fn a_cured_letter_can_be_tried_again() {
+    /// All is delivered, and the second event is a dead letter.
+    fn with_a_letter() -> (Delivery, Projector) {
         let (mut delivery, mut balances) = start();
         delivery.deliver_next(&mut balances);
         balances.run(0, 1);
         delivery.poison();
         while delivery.deliver_next(&mut balances).is_some() {}
         run_out_of_attempts(&mut balances);
+        (delivery, balances)
+    }
+
+    #[test]
+    fn a_cured_letter_can_be_tried_again() {
+        let (mut delivery, mut balances) = with_a_letter();
         assert!(delivery.cure(&mut balances, 0));
         assert_eq!((balances.retry(0), balance(&balances)), (Ok(()), Some(&json!(60))));
     }
 
     #[test]
     fn a_letter_that_is_given_up_was_not_applied() {
-        let (mut delivery, mut balances) = start();
-        delivery.deliver_next(&mut balances);
-        balances.run(0, 1);
-        delivery.poison();
-        while delivery.deliver_next(&mut balances).is_some() {}
-        run_out_of_attempts(&mut balances);
+        let (mut delivery, mut balances) = with_a_letter();
         assert_eq!((balances.given_up(), delivery.fate(1, &balances).unwrap().1), (0, Fate::Parked));
         assert!(balances.skip(0).is_some());
         assert_eq!((balances.given_up(), balances.dead_letters().len()), (1, 0));

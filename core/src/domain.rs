@@ -15,7 +15,7 @@ use crate::{
     schema::{self, Described, Shape, shapes, validate},
     time::{Millis, rising_ids, to_iso},
     upcast::{Upcaster, newest},
-    value::Object,
+    value::{Object, text},
     wire,
 };
 use serde_json::{Value, json};
@@ -406,8 +406,8 @@ impl<A: Aggregate> Domain for Compiled<A> {
 
     fn resume(&self, snapshot: &Snapshot) -> Result<Box<dyn Instance>, SnapshotError> {
         snapshot.written_by(self)?;
-        let state = A::State::from_json(&Value::Object(snapshot.state.clone()));
-        let state = state.map_err(|misfit| SnapshotError::Corrupt(*misfit))?;
+        let state =
+            A::State::from_object(&snapshot.state).map_err(|misfit| SnapshotError::Corrupt(*misfit))?;
         let meta = snapshot.meta.clone();
         Ok(Box::new(Typed::<A> { id: meta.id.clone(), meta: Some(meta), state: Some(state) }))
     }
@@ -430,8 +430,7 @@ fn check(commands: &[Shape], command: &Command) -> Result<()> {
 }
 
 fn typed<A: Aggregate>(command: &Command) -> Result<A::Command> {
-    let fields = Value::Object(command.fields.clone()).to_string();
-    wire::read(&command.name, &fields).map_err(|misfit| Error::Invalid(vec![*misfit]))
+    wire::read(&command.name, &text(&command.fields)).map_err(|misfit| Error::Invalid(vec![*misfit]))
 }
 
 fn drafts(events: Vec<Value>) -> Result<Vec<Draft>> {

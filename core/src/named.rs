@@ -71,7 +71,10 @@ impl<V: Described> Described for Named<V> {
     fn read(json: Json<'_>) -> Result<Self, Misfit> {
         let mut values = Self::default();
         for (name, value) in json.object()? {
-            values.insert(Label::from(&*name), V::read(value).map_err(|misfit| misfit.within(&name))?);
+            values.insert(
+                Label::from(&*name),
+                V::read(Json::new(value)).map_err(|misfit| misfit.within(&name))?,
+            );
         }
         Ok(values)
     }

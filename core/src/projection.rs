@@ -174,6 +174,10 @@ pub struct Projector {
 /// Where an event stands: its stream and its version.
 type Key = (String, u64);
 
+fn place(event: &Event) -> Key {
+    (event.aggregate_id().to_owned(), event.version())
+}
+
 /// What an event of that version is where a stream was seen up to another.
 fn due(seen: u64, version: u64) -> Arrival {
     match seen + 1 {
@@ -239,7 +243,7 @@ impl Projector {
     /// What it would come to if this event were delivered now.
     pub fn arrival(&self, event: &Event) -> Arrival {
         let Generation { checkpoint, waiting, .. } = &self.live;
-        let (id, version) = (event.aggregate_id().to_owned(), event.version());
+        let (id, version) = place(event);
         let seen = checkpoint.get(&id).copied().unwrap_or(0);
         if event.aggregate() != self.projection.aggregate
             || version <= seen
@@ -359,7 +363,6 @@ impl Projector {
     /// Puts a repaired copy of a parked event in its place, for [`retry`](Self::retry). It has to be the same version
     /// of the same stream; gives whether it is.
     pub fn repair(&mut self, index: usize, event: Event) -> bool {
-        let place = |event: &Event| (event.aggregate_id().to_owned(), event.version());
         match self.live.dead.get_mut(index) {
             Some(letter) if place(&letter.event) == place(&event) => {
                 letter.event = event;
@@ -372,7 +375,7 @@ impl Projector {
     /// Gives a parked event up, and gives it back.
     pub fn skip(&mut self, index: usize) -> Option<DeadLetter> {
         let letter = (index < self.live.dead.len()).then(|| self.live.dead.remove(index))?;
-        self.live.given_up.insert((letter.event.aggregate_id().to_owned(), letter.event.version()));
+        self.live.given_up.insert(place(&letter.event));
         Some(letter)
     }
 
@@ -383,7 +386,7 @@ impl Projector {
 
     /// Whether this event was parked and given up.
     pub fn is_given_up(&self, event: &Event) -> bool {
-        self.live.given_up.contains(&(event.aggregate_id().to_owned(), event.version()))
+        self.live.given_up.contains(&place(event))
     }
 
     /// Begins to build the read model anew beside the live one.

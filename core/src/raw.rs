@@ -4,18 +4,18 @@
 use crate::event::Borrowed;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde_json::{Deserializer, Error, value::RawValue};
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// Some fields of an object.
-pub(crate) struct Fields<'a>(Vec<(&'static str, &'a str)>);
+pub(crate) struct Fields<'a>(Listed<'a>);
+
+/// Fields of an object, as they stand there: their names and their texts.
+pub(crate) type Listed<'a> = Vec<(Cow<'a, str>, &'a str)>;
 
 impl<'a> Fields<'a> {
     /// Those of these names. None of them may be there twice.
-    pub(crate) fn read(text: &'a str, names: &'static [&'static str]) -> Result<Self, Error> {
-        let mut json = Deserializer::from_str(text);
-        let fields = serde::Deserializer::deserialize_map(&mut json, Reader(names))?;
-        json.end()?;
-        Ok(Fields(fields))
+    pub(crate) fn read(text: &'a str, names: &[&str]) -> Result<Self, Error> {
+        listed(text, Some(&|name| names.contains(&name))).map(Self)
     }
 
     /// The text of a field; none where it is not there, or null.
@@ -41,10 +41,21 @@ pub(crate) fn items(text: &str) -> Result<Vec<&str>, Error> {
     Ok(items.into_iter().map(RawValue::get).collect())
 }
 
-struct Reader(&'static [&'static str]);
+/// The fields of an object: those that are wanted, of which none may be there twice, or all as they come.
+pub(crate) fn listed<'a>(
+    text: &'a str,
+    is_wanted: Option<&dyn Fn(&str) -> bool>,
+) -> Result<Listed<'a>, Error> {
+    let mut json = Deserializer::from_str(text);
+    let fields = serde::Deserializer::deserialize_map(&mut json, Reader(is_wanted))?;
+    json.end()?;
+    Ok(fields)
+}
 
-impl<'de> Visitor<'de> for Reader {
-    type Value = Vec<(&'static str, &'de str)>;
+struct Reader<'w>(Option<&'w dyn Fn(&str) -> bool>);
+
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = Listed<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -54,11 +65,12 @@ impl<'de> Visitor<'de> for Reader {
         let mut fields = Self::Value::new();
         while let Some(Borrowed(name)) = map.next_key()? {
             let value = map.next_value::<&RawValue>()?.get();
-            if let Some(name) = self.0.iter().find(|known| **known == name) {
-                if fields.iter().any(|(known, _)| known == name) {
-                    return Err(M::Error::duplicate_field(name));
+            match self.0 {
+                Some(is_wanted) if !is_wanted(&name) => continue,
+                Some(_) if fields.iter().any(|(known, _)| *known == name) => {
+                    return Err(M::Error::custom(format_args!("duplicate field `{name}`")));
                 }
-                fields.push((name, value));
+                _ => fields.push((name, value)),
             }
         }
         Ok(fields)

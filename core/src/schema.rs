@@ -6,7 +6,7 @@
 
 use crate::{
     error::Issue,
-    value::{Object, below},
+    value::{Object, below, text},
     wire::{Json, Misfit, Source},
 };
 use serde_json::Value;
@@ -165,6 +165,14 @@ pub trait Described: Sized {
     /// As [`read`](Self::read).
     fn from_json(value: &Value) -> Result<Self, Misfit> {
         Self::read(Json::new(&value.to_string()))
+    }
+
+    /// As [`from_json`](Self::from_json), of an object.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn from_object(fields: &Object) -> Result<Self, Misfit> {
+        Self::read(Json::new(&text(fields)))
     }
 }
 

@@ -21,6 +21,12 @@ pub(crate) fn object(text: &str) -> Result<Object, serde_json::Error> {
     })
 }
 
+/// Writes an object.
+pub(crate) fn text(fields: &Object) -> String {
+    // Whatever has texts for names can be written.
+    serde_json::to_string(fields).unwrap_or_default()
+}
+
 /// One difference between two values, as [`diff`] finds it.
 ///
 /// ```

@@ -7,19 +7,14 @@
 use crate::{
     error::Issue,
     event::Borrowed,
-    schema::{Described, Field, Type},
+    raw::{self, Listed},
+    schema::{Described, Field, Type, Variant},
     value::{Object, below},
 };
 #[cfg(feature = "replay")]
 use rewound_scan::{Item, Part};
 use rewound_scan::{Value as Written, same};
-use serde::{
-    Deserializer,
-    de::{self, IgnoredAny, MapAccess, Visitor},
-};
 pub use serde_json::Value;
-
-use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt};
 
 /// A JSON value that is to be read.
@@ -115,8 +110,7 @@ impl<'a> Json<'a> {
     /// The items of a list.
     pub(crate) fn list(self) -> Result<Vec<Json<'a>>, Misfit> {
         let Form::Written(Written::Json(json)) = self.0 else { return Err(Self::not("a list")) };
-        let items: Vec<&RawValue> = serde_json::from_str(json).map_err(unread)?;
-        Ok(items.into_iter().map(|item| Self::new(item.get())).collect())
+        Ok(raw::items(json).map_err(unread)?.into_iter().map(Self::new).collect())
     }
 
     /// The fields of an object, as they stand there.
@@ -125,10 +119,12 @@ impl<'a> Json<'a> {
     }
 
     /// The same; only those that are declared, where that is said.
-    fn listed(self, declared: Option<&'static [Field]>) -> Result<Listed<'a>, Misfit> {
+    fn listed(self, declared: Option<&[Field]>) -> Result<Listed<'a>, Misfit> {
         let Form::Written(Written::Json(json)) = self.0 else { return Err(Self::not("an object")) };
-        let mut text = serde_json::Deserializer::from_str(json);
-        let listed = text.deserialize_map(Lister(declared)).and_then(|listed| text.end().map(|()| listed));
+        let listed = match declared {
+            Some(fields) => raw::listed(json, Some(&|name| fields.iter().any(|field| field.name == name))),
+            None => raw::listed(json, None),
+        };
         listed.map_err(unread)
     }
 
@@ -139,35 +135,6 @@ impl<'a> Json<'a> {
 
     fn is_null(self) -> bool {
         matches!(self.0, Form::Written(Written::Json("null")))
-    }
-}
-
-/// The fields of an object, as they stand there.
-pub(crate) type Listed<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
-
-struct Lister(Option<&'static [Field]>);
-
-impl<'a> Visitor<'a> for Lister {
-    type Value = Listed<'a>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<Listed<'a>, M::Error> {
-        let mut listed = Listed::with_capacity(self.0.map_or(0, <[Field]>::len));
-        while let Some(Borrowed(name)) = map.next_key()? {
-            let declared = self.0.map(|fields| fields.iter().any(|field| field.name == name));
-            if declared == Some(true) && listed.iter().any(|(before, _)| *before == name) {
-                return Err(de::Error::custom(format_args!("duplicate field `{name}`")));
-            }
-            if declared != Some(false) {
-                listed.push((name, Json::new(map.next_value::<&RawValue>()?.get())));
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(listed)
     }
 }
 
@@ -218,17 +185,12 @@ impl<'a> Fields<'a> {
         let Type::Enum { variants, .. } = declared else {
             return Self::new(0, part(declared, 0).1.unwrap_or_default(), json);
         };
-        let find = |name: &str| {
-            let found = variants
-                .iter()
-                .position(|variant| variant.name.len() == name.len() && same(variant.name, name));
-            found.ok_or_else(|| unknown(name))
-        };
+        let find = |name: &str| place(variants, name).ok_or_else(|| unknown(name));
         let (variant, fields) = match json.0 {
             Form::Variant(name, fields) => (find(name)?, Some(*fields)),
             Form::Written(Written::Json(text)) if text.starts_with('{') => {
                 let (name, fields) = json.object()?.pop().ok_or_else(|| unknown(""))?;
-                (find(&name)?, Some(fields))
+                (find(&name)?, Some(Json::new(fields)))
             }
             _ => (find(&json.text()?)?, None),
         };
@@ -245,7 +207,7 @@ impl<'a> Fields<'a> {
 
     #[inline]
     fn find(&self, name: &str) -> Option<Json<'a>> {
-        self.given.iter().find(|(written, _)| written == name).map(|(_, value)| *value)
+        self.given.iter().find(|(written, _)| written == name).map(|(_, value)| Json::new(value))
     }
 }
 
@@ -346,6 +308,13 @@ fn unknown(name: &str) -> Misfit {
     misfit(format_args!("there is no `{name}`"))
 }
 
+/// Which variant has the name.
+#[inline]
+fn place(variants: &[Variant], name: &str) -> Option<usize> {
+    // Most have another length, and are not even compared.
+    variants.iter().position(|variant| variant.name.len() == name.len() && same(variant.name, name))
+}
+
 /// The name of an enum's variant, and its fields; or a struct's.
 #[inline]
 fn part(declared: &'static Type, variant: usize) -> (Option<&'static str>, Option<&'static [Field]>) {
@@ -421,7 +390,7 @@ pub(crate) fn read<T: Described>(name: &str, text: &str) -> Result<T, Misfit> {
 pub(crate) fn read_item<T: Described>(item: &Item<'_, '_>) -> Result<T, Unfit> {
     let name = item.text(Part::Name);
     let variant = match T::TYPE {
-        Type::Enum { variants, .. } => variants.iter().position(|variant| same(variant.name, name)),
+        Type::Enum { variants, .. } => place(variants, name),
         _ => None,
     };
     match variant {

@@ -8,7 +8,7 @@ use crate::{
     block::{Block, Native, alike, plain},
     is_number, same_bytes, string,
 };
-use std::mem;
+use std::{fmt::Write, mem};
 
 /// A field, as it stands in the text.
 #[derive(Debug, Clone, Copy)]
@@ -148,7 +148,7 @@ impl<'a> Scanned<'a> {
             out.extend([",\"", name, "\":"]);
             match field.value {
                 Value::Text(text) => out.extend(["\"", text, "\""]),
-                Value::Integer(number) => out.push_str(&number.to_string()),
+                Value::Integer(number) => write!(out, "{number}").ok()?,
                 Value::Json(json) => out.push_str(json),
             }
         }

@@ -77,7 +77,7 @@ fn step(aggregate_id: &str, name: &str, fields: Value) -> Option<Step> {
 pub fn after(event: &Event, state: &Object) -> Option<Step> {
     match decode::<BankAccount>(event).ok()?.event {
         BankAccountEvent::TransferInitiated { transfer_id, destination_account_id, amount } => {
-            let source = Account::from_json(&Value::Object(state.clone())).ok()?;
+            let source = Account::from_object(state).ok()?;
             let receive = json!({
                 "transferId": transfer_id,
                 "sourceAccountId": event.aggregate_id(),

@@ -229,7 +229,7 @@ fn audit_money(store: &MemoryStore, wrong: &mut Vec<String>) {
         }
         let domain = domains::for_log("BankAccount");
         let state = domain.start(id).apply_all(&stored.events).ok().and_then(|instance| instance.snapshot());
-        let state = state.and_then(|snapshot| Account::from_json(&snapshot.state.into()).ok());
+        let state = state.and_then(|snapshot| Account::from_object(&snapshot.state).ok());
         if let Some(account) = state {
             if account.balance.get() < 0 {
                 wrong.push(format!("{id} is overdrawn: {}", account.balance));
