@@ -67,7 +67,7 @@ pub(crate) struct App {
     /// Where the last visit ended, until the page is there again.
     left: StoredValue<Option<Left>>,
     /// How often everything was removed: what began before that has nothing to add any more.
-    epoch: StoredValue<u32>,
+    epoch: RwSignal<u32>,
     /// Whether this window waits for its turn to write.
     waits: StoredValue<bool>,
     /// `light`, `dark`, or as the system has it.
@@ -94,8 +94,6 @@ pub(crate) struct App {
     pub(crate) dialog: RwSignal<Option<Dialog>>,
     /// Whether single keys do anything.
     pub(crate) keys: RwSignal<bool>,
-    /// How often everything was removed.
-    pub(crate) begun: RwSignal<u32>,
 }
 
 /// The state at the shown version.
@@ -154,7 +152,7 @@ impl App {
             }),
             troubles: RwSignal::new(Troubles { window: access.err(), ..Troubles::default() }),
             left: StoredValue::new(Some(left)),
-            epoch: StoredValue::new(0),
+            epoch: RwSignal::new(0),
             waits: StoredValue::new(false),
             theme: RwSignal::new(text("theme").unwrap_or_else(|| "system".to_owned())),
             speed: RwSignal::new(text("speed").and_then(|speed| speed.parse().ok()).unwrap_or(1)),
@@ -168,7 +166,6 @@ impl App {
             distinct: StoredValue::default(),
             dialog: RwSignal::new(None),
             keys: RwSignal::new(text("keys").is_none_or(|keys| keys == "true")),
-            begun: RwSignal::new(0),
         };
         app.tell_journal();
         if app.troubles.read_untracked().window == Some(Trouble::OtherWindow) {

@@ -117,9 +117,18 @@ impl Desk {
         }
     }
 
+    /// Puts away what belongs to the branch that was looked at.
+    fn clear(self) {
+        self.trouble.set(None);
+        self.editing.set(None);
+        self.past.set(Vec::new());
+        self.branching.set_value(None);
+        self.newer.set_value(None);
+    }
+
     /// Looks at a stream, with the edits of a link; without one, with an example.
     fn look(self, aggregate: &str, id: &str, route: &Route, timeline: Rc<Timeline>) {
-        self.trouble.set(None);
+        self.clear();
         let given = route.setting("edits").map(|text| {
             let value = serde_json::from_str(text)
                 .map_err(|error| Issue { pointer: String::new(), message: error.to_string() });
@@ -145,10 +154,6 @@ impl Desk {
                 drop.into_iter().collect()
             }
         };
-        self.editing.set(None);
-        self.past.set(Vec::new());
-        self.branching.set_value(None);
-        self.newer.set_value(None);
         self.original.set(timeline);
         self.stream.set(Some((aggregate.to_owned(), id.to_owned())));
         self.chosen.set(route.setting("row").and_then(|row| row.parse().ok()).unwrap_or(usize::MAX));
@@ -194,12 +199,8 @@ impl Desk {
 
     /// Looks at no stream.
     fn look_away(self) {
-        self.trouble.set(None);
-        self.editing.set(None);
-        self.past.set(Vec::new());
+        self.clear();
         self.example.set(false);
-        self.branching.set_value(None);
-        self.newer.set_value(None);
         self.edits.set(Vec::new());
         self.stream.set(None);
         // What is still being decided stops.

@@ -60,13 +60,13 @@ impl App {
         if files.is_empty() {
             return;
         }
-        let epoch = self.epoch.get_value();
+        let epoch = self.epoch.get_untracked();
         spawn_local(async move {
             self.idle().await;
             self.outcomes.set(Vec::new());
             for file in files {
                 self.idle().await;
-                if self.epoch.get_value() != epoch {
+                if self.epoch.get_untracked() != epoch {
                     return;
                 }
                 self.import_one(file).await;
@@ -130,7 +130,7 @@ impl App {
 
     /// Reads again what was imported at earlier visits, or meanwhile in another window.
     pub(super) async fn read_kept_files(self) {
-        let epoch = self.epoch.get_value();
+        let epoch = self.epoch.get_untracked();
         let kept = match files::all().await {
             Ok(kept) => kept,
             Err(error) => return self.not_kept("what you import", &host::said(&error)),
@@ -141,7 +141,7 @@ impl App {
             }
             let source = self.next_log();
             let read = self.read(&file, source).await;
-            if self.epoch.get_value() != epoch {
+            if self.epoch.get_untracked() != epoch {
                 return;
             }
             // What cannot be read is in the list all the same, so that it can be removed.

@@ -174,7 +174,13 @@ impl App {
 
     /// Forgets everything, here and in the browser's storage: the page as it is at the first visit.
     pub(crate) fn start_over(self) {
-        self.epoch.update_value(|epoch| *epoch += 1);
+        // No step leads back to a place of before.
+        let home = Route::new(SCREENS[0].name, []);
+        home.replace();
+        self.left_at.update(HashMap::clear);
+        self.go(&home, false);
+        link::moved();
+        self.epoch.update(|epoch| *epoch += 1);
         spawn_local(async move {
             let writes = self.writes();
             self.workspace.update_value(|workspace| workspace.clear());
@@ -200,13 +206,6 @@ impl App {
             self.keys.set(true);
             self.refresh();
             self.open_first();
-            // No step leads back to a place of before.
-            let home = Route::new(SCREENS[0].name, []);
-            home.replace();
-            self.left_at.update(HashMap::clear);
-            self.go(&home, false);
-            link::moved();
-            self.begun.update(|begun| *begun += 1);
         });
     }
 

@@ -159,7 +159,7 @@ impl App {
             };
             let over = changed.clone();
             Effect::new(move |before: Option<u32>| {
-                let now = self.begun.get();
+                let now = self.epoch.get();
                 if before.is_some_and(|before| before != now) {
                     drop(over.call1(&JsValue::UNDEFINED, &"over".into()));
                 }
