@@ -129,8 +129,8 @@ impl<A: Aggregate + 'static> Replaying for Known<A> {
             return self.event(&record.event().ok()?);
         }
         let event = wire::read_item::<A::Event>(record.item);
-        *state =
-            Some(A::evolve(state.take(), event.as_ref().ok()?, Context { id, actor: record.actor }).ok()?);
+        let of = Context { id, actor: record.actor };
+        *state = Some(A::evolve(state.take(), event.as_ref().ok()?, of).ok()?);
         record.place(meta, id);
         Some(())
     }
@@ -264,9 +264,9 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The name of the event's aggregate, and its id.
-    pub fn aggregate(&self) -> (&'a str, &'a str) {
-        (self.item.text(Part::Aggregate), self.item.text(Part::AggregateId))
+    /// Whether it is an event of the aggregate of that name with that id.
+    pub fn is_of(&self, name: &str, id: &str) -> bool {
+        self.item.is_of(name, id)
     }
 
     /// Where the stream of the aggregate with that id is after the event.
@@ -278,10 +278,9 @@ impl<'a> Record<'a> {
     /// Whether it is what comes next in the stream of an aggregate, in today's schema.
     #[inline]
     pub(crate) fn comes_behind(&self, version: u64, id: &str, kind: &str, upcasters: &[Upcaster]) -> bool {
-        let ((aggregate, of), head) = (self.aggregate(), &self.item.head);
+        let head = &self.item.head;
         head.version == version + 1
-            && same(of, id)
-            && same(aggregate, kind)
+            && self.is_of(kind, id)
             && is_current(upcasters, self.item.text(Part::Name), head.schema_version)
     }
 

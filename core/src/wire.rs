@@ -13,7 +13,7 @@ use crate::{
 };
 #[cfg(feature = "replay")]
 use rewound_scan::{Item, Part};
-use rewound_scan::{Value as Written, same};
+use rewound_scan::{Letters, Value as Written, same};
 pub use serde_json::Value;
 use std::{borrow::Cow, fmt};
 
@@ -59,7 +59,6 @@ impl<'a> Json<'a> {
     ///
     /// # Errors
     /// It is something else.
-    #[inline(always)]
     pub fn text(self) -> Result<Cow<'a, str>, Misfit> {
         match self.0 {
             Form::Written(Written::Json(json)) => parsed_text(json),
@@ -68,11 +67,20 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// A text, where it is one.
+    #[inline(always)]
+    pub(crate) fn letters(self) -> Option<Letters> {
+        match self.0 {
+            Form::Written(Written::Text(text)) => Some(Letters::new(text)),
+            Form::Written(Written::Json(json)) => Some(Letters::long(long_text(json)?)),
+            _ => None,
+        }
+    }
+
     /// An integer.
     ///
     /// # Errors
     /// It is something else, or has more than 64 bits.
-    #[inline(always)]
     pub fn integer(self) -> Result<i64, Misfit> {
         match self.0 {
             Form::Written(Written::Json(json)) => serde_json::from_str(json).map_err(unread),
@@ -85,13 +93,22 @@ impl<'a> Json<'a> {
     ///
     /// # Errors
     /// It is something else, or outside.
-    #[inline(always)]
     pub fn integer_within(self, least: i64, most: i64) -> Result<i64, Misfit> {
         match self.integer()? {
             integer if (least..=most).contains(&integer) => Ok(integer),
             outside => {
                 Err(misfit(format_args!("{outside} is outside: expected an integer from {least} to {most}")))
             }
+        }
+    }
+
+    /// An integer, where it is one.
+    #[inline(always)]
+    pub(crate) fn quick_integer(self) -> Option<i64> {
+        match self.0 {
+            Form::Written(Written::Integer(integer)) => Some(integer),
+            Form::Written(Written::Json(json)) => parsed_integer(json),
+            _ => None,
         }
     }
 
@@ -277,18 +294,24 @@ impl Source for ItemFields<'_, '_> {
 
     #[inline(always)]
     fn get<T: Described>(&mut self, name: &'static str) -> Result<T, Unfit> {
-        T::read(self.find(name).ok_or(Unfit)?).map_err(|_| Unfit)
+        match self.find(name) {
+            Some(json) => T::read_quickly(json).ok_or(Unfit),
+            None => Err(Unfit),
+        }
     }
 
     #[inline(always)]
     fn get_or<T: Described>(&mut self, name: &'static str, default: fn() -> T) -> Result<T, Unfit> {
-        self.find(name).map_or_else(|| Ok(default()), |json| T::read(json).map_err(|_| Unfit))
+        match self.find(name) {
+            Some(json) => T::read_quickly(json).ok_or(Unfit),
+            None => Ok(default()),
+        }
     }
 
     #[inline(always)]
     fn get_option<T: Described>(&mut self, name: &'static str) -> Result<Option<T>, Unfit> {
         match self.find(name) {
-            Some(json) if !json.is_null() => T::read(json).map(Some).map_err(|_| Unfit),
+            Some(json) if !json.is_null() => T::read_quickly(json).map(Some).ok_or(Unfit),
             _ => Ok(None),
         }
     }
@@ -296,6 +319,21 @@ impl Source for ItemFields<'_, '_> {
     fn unknown(&self) -> Unfit {
         Unfit
     }
+}
+
+// What is rare on the quick way of a replay is given in a register. What it would write to memory would be kept there
+// wherever it comes from, and a processor waits to read as a whole what was written in parts.
+
+#[cold]
+#[inline(never)]
+fn parsed_integer(json: &str) -> Option<i64> {
+    serde_json::from_str(json).ok()
+}
+
+#[cold]
+#[inline(never)]
+fn long_text(json: &str) -> Option<Box<Box<str>>> {
+    parsed_text(json).ok().map(|text| Box::new(text.into()))
 }
 
 #[inline(never)]

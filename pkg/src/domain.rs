@@ -368,7 +368,7 @@ impl Instance for Aggregate {
         mut self: Box<Self>,
         record: &Record<'_>,
     ) -> std::result::Result<Box<dyn Instance>, Unapplied> {
-        if record.aggregate() != (&*self.of.name, &*self.id) {
+        if !record.is_of(&self.of.name, &self.id) {
             return Err(Unapplied);
         }
         let meta = record.meta(self.id.clone());

@@ -21,6 +21,9 @@ pub(crate) trait Block: Copy {
     /// Zero where `mask` is zero or `other` is the same.
     fn unlike(self, other: Self, mask: Self) -> Self;
 
+    /// Whether every byte is a digit of Crockford's base 32, in capitals or small letters.
+    fn is_base32(self) -> bool;
+
     /// The bits of both, to look at many blocks at once.
     fn or(self, other: Self) -> Self;
 
@@ -91,6 +94,11 @@ impl Block for Words {
     }
 
     #[inline(always)]
+    fn is_base32(self) -> bool {
+        [self.0, self.1].into_iter().flat_map(u64::to_le_bytes).all(|byte| digit(byte) < 32)
+    }
+
+    #[inline(always)]
     fn or(self, other: Self) -> Self {
         Self(self.0 | other.0, self.1 | other.1)
     }
@@ -145,6 +153,17 @@ mod simd {
         }
 
         #[inline(always)]
+        fn is_base32(self) -> bool {
+            // A bit for each row of ASCII, by its high half: digits, letters to O, letters from P. And the rows in which
+            // a low half is a digit: no I, L, O or U.
+            let rows = u8x16(0, 0, 0, 1, 2, 4, 2, 4, 0, 0, 0, 0, 0, 0, 0, 0);
+            let columns = u8x16(5, 7, 7, 7, 7, 3, 7, 7, 7, 5, 6, 2, 0, 2, 2, 0);
+            let row = u8x16_swizzle(rows, u8x16_shr(self.0, 4));
+            let column = u8x16_swizzle(columns, v128_and(self.0, u8x16_splat(15)));
+            u8x16_all_true(v128_and(row, column))
+        }
+
+        #[inline(always)]
         fn or(self, other: Self) -> Self {
             Self(v128_or(self.0, other.0))
         }
@@ -154,6 +173,23 @@ mod simd {
             !v128_any_true(self.0)
         }
     }
+}
+
+/// What each byte is as a digit of Crockford's base 32, in capitals or small letters; 255 where it is none.
+#[allow(clippy::indexing_slicing, reason = "the compiler goes through it")]
+const DIGITS: [u8; 256] = {
+    let (mut digits, mut rest, mut value) = ([255; 256], b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".as_slice(), 0);
+    while let Some((digit, more)) = rest.split_first() {
+        (digits[*digit as usize], digits[digit.to_ascii_lowercase() as usize]) = (value, value);
+        (rest, value) = (more, value + 1);
+    }
+    digits
+};
+
+/// What a byte is as a digit of base 32; 255 where it is none.
+#[inline(always)]
+pub(crate) fn digit(byte: u8) -> u8 {
+    DIGITS.get(usize::from(byte)).map_or(255, |digit| *digit)
 }
 
 /// The plain text that starts at `from`, as long as it goes: up to a quote, a backslash, a control

@@ -5,10 +5,10 @@
 //! sets, escapes in names) it leaves to that one: it says so, and never what is wrong.
 
 use crate::{
-    block::{Block, Native, alike, plain},
+    block::{Block, Native, alike, digit, plain},
     is_number, same_bytes, string,
 };
-use std::{fmt::Write, mem};
+use std::fmt::Write;
 
 /// A field, as it stands in the text.
 #[derive(Debug, Clone, Copy)]
@@ -30,22 +30,50 @@ pub enum Value<'a> {
 }
 
 /// What stands in an item: the head of an event, and the fields beside it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Scanned<'a> {
-    /// The texts of the head, by [`Part`]; an empty one was not there, or is none.
+    seen: Seen,
+    /// The texts of the head, by [`Part`]; an empty one is none. One that was not seen is of another item.
     texts: [&'a str; TEXTS],
-    /// The numbers of the head.
-    version: Option<u64>,
-    schema_version: Option<u64>,
-    seen: [bool; HEAD.len()],
+    /// The numbers of the head; 0 for one that is no integer, or no small one.
+    numbers: [u64; HEAD.len() - TEXTS],
     /// All that is not the head's.
-    fields: Vec<Field<'a>>,
-    /// A bit for the name of each of them.
+    fields: [Field<'a>; MOST],
+    /// How many there are.
+    count: usize,
+}
+
+/// Which names there are.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    /// A bit for each part of the head.
+    parts: u8,
+    /// A bit for the name of each field.
     names: u64,
-    /// One of them was there twice.
-    again: bool,
     /// A part of the head was there twice.
     twice: bool,
+    /// Another field was there twice.
+    again: bool,
+}
+
+impl Seen {
+    #[inline(always)]
+    fn with(self, other: Self) -> Self {
+        Self {
+            parts: self.parts | other.parts,
+            names: self.names | other.names,
+            twice: self.twice | other.twice | (self.parts & other.parts != 0),
+            again: self.again | other.again | (self.names & other.names != 0),
+        }
+    }
+
+    #[inline(always)]
+    fn one(field: Known) -> Self {
+        match field.part {
+            Some(part) => Self { parts: 1 << part as u8, ..Self::default() },
+            None => Self { names: 1 << field.name, ..Self::default() },
+        }
+    }
 }
 
 /// The numbers of an event's head.
@@ -97,10 +125,31 @@ const HEAD: [(&str, Part); 8] = [
 const TEXTS: usize = Part::Version as usize;
 
 impl<'a> Scanned<'a> {
+    pub(crate) fn new() -> Self {
+        let none = Field { start: 0, value: Value::Text("") };
+        Self { seen: Seen::default(), texts: [""; TEXTS], numbers: [0; 2], fields: [none; MOST], count: 0 }
+    }
+
+    #[inline(always)]
+    fn has(&self, part: Part) -> bool {
+        self.seen.parts >> part as u8 & 1 == 1
+    }
+
     /// A text of the head; none where it is not there, or empty.
     #[inline(always)]
     fn text(&self, part: Part) -> Option<&'a str> {
-        self.texts.get(part as usize).copied().filter(|text| !text.is_empty())
+        self.texts.get(part as usize).copied().filter(|text| self.has(part) && !text.is_empty())
+    }
+
+    /// A number of the head; none where it is not there, or 0.
+    #[inline(always)]
+    fn number(&self, part: Part) -> Option<u64> {
+        self.numbers.get(part as usize - TEXTS).copied().filter(|number| self.has(part) && *number > 0)
+    }
+
+    #[inline(always)]
+    fn fields(&self) -> &[Field<'a>] {
+        self.fields.get(..self.count).unwrap_or_default()
     }
 
     /// The numbers of the head; none where the head is not whole, or not in order.
@@ -109,38 +158,33 @@ impl<'a> Scanned<'a> {
         let there = |part| self.text(part).is_some();
         let whole =
             there(Part::Name) && there(Part::Aggregate) && there(Part::AggregateId) && there(Part::Actor);
-        let head = Head {
-            time: time_of(self.text(Part::Id)?)?,
-            version: self.version.filter(|version| (1..=MAX_VERSION).contains(version))?,
-            schema_version: self.schema_version()?,
+        let schema_version = match self.number(Part::SchemaVersion) {
+            None if !self.has(Part::SchemaVersion) => 1,
+            version => version?,
         };
-        (whole && !self.twice && head.schema_version > 0).then_some(head)
-    }
-
-    /// The schema version, 1 where none is written; none where it is no such number.
-    #[inline(always)]
-    fn schema_version(&self) -> Option<u32> {
-        match (self.schema_version, self.seen.get(Part::SchemaVersion as usize)) {
-            (None, Some(true)) => None,
-            (version, _) => u32::try_from(version.unwrap_or(1)).ok(),
-        }
+        let head = Head {
+            time: time::<Native>(self.text(Part::Id)?)?,
+            version: self.number(Part::Version).filter(|version| *version <= MAX_VERSION)?,
+            schema_version: u32::try_from(schema_version).ok()?,
+        };
+        (whole && !self.seen.twice).then_some(head)
     }
 
     /// Writes the item as the JSON of an envelope, in the usual order; none where it has to be read in full to know
     /// that: a schema version, a name that JSON escapes or its parser keeps for itself, half a character.
     fn write(&self, reader: &Reader, out: &mut String) -> Option<()> {
-        if self.seen.get(Part::SchemaVersion as usize)? == &true {
+        if self.has(Part::SchemaVersion) {
             return None;
         }
-        let version = self.version?.to_string();
+        let version = self.number(Part::Version)?;
         for (index, (name, part)) in
             HEAD.into_iter().take(TEXTS).filter(|(_, part)| *part != Part::Time).enumerate()
         {
             let start = if index == 0 { "{\"" } else { "\",\"" };
             out.extend([start, name, "\":\"", self.text(part)?]);
         }
-        out.extend(["\",\"aggregateVersion\":", &version]);
-        for field in &self.fields {
+        write!(out, "\",\"aggregateVersion\":{version}").ok()?;
+        for field in self.fields() {
             let name = &*reader.learned.get(usize::from(field.start))?.name;
             if name.starts_with('$') || name.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
                 return None;
@@ -156,71 +200,45 @@ impl<'a> Scanned<'a> {
         Some(())
     }
 
+    /// Keeps the plain text that is there from `from` as the value of a field. (It goes straight to its place, never
+    /// by way of a [`Value`]: what was written in parts and is read as a whole at once, a processor has to wait for.)
     #[inline(always)]
-    fn clear(&mut self) {
-        (self.texts, self.seen) = Default::default();
-        (self.version, self.schema_version, self.twice) = Default::default();
-        (self.names, self.again) = Default::default();
-        self.fields.clear();
-    }
-
-    /// Keeps a plain text as the value of a field. (It goes straight to its place, never by way of a [`Value`]:
-    /// what was written in parts and is read as a whole at once, a processor has to wait for.)
-    #[inline(always)]
-    fn keep_plain(&mut self, field: Known, text: &'a str) -> Option<()> {
+    fn keep_plain(&mut self, field: Known, bytes: &[u8], from: usize, text: &'a str) -> Option<()> {
         match (field.part, field.number) {
             (None, false) => self.push(field, Value::Text(text)),
             (Some(part), false) => {
-                self.see(part);
                 *self.texts.get_mut(part as usize)? = text;
+                Some(())
             }
-            (part, true) => match (part, integer(text)) {
+            (part, true) => match (part, integer(bytes, from, text)) {
                 (None, Some(number)) => self.push(field, Value::Integer(number as i64)),
                 (Some(part), Some(number)) => {
-                    self.see(part);
-                    self.set(part, number);
+                    *self.numbers.get_mut(part as usize - TEXTS)? = number;
+                    Some(())
                 }
-                _ if !is_number(text) => return None,
-                (part, None) => self.keep(Known { part, ..field }, Value::Json(text)),
+                (_, None) => is_number(text).then(|| self.keep(field, Value::Json(text)))?,
             },
         }
-        Some(())
     }
 
     #[inline(always)]
-    fn push(&mut self, field: Known, value: Value<'a>) {
-        let name = 1 << field.name;
-        self.again |= self.names & name != 0;
-        self.names |= name;
-        self.fields.push(Field { start: field.start, value });
+    fn push(&mut self, field: Known, value: Value<'a>) -> Option<()> {
+        *self.fields.get_mut(self.count)? = Field { start: field.start, value };
+        self.count += 1;
+        Some(())
     }
 
     /// Keeps any other value. What cannot be a part of the head is taken for missing.
     #[cold]
     #[inline(never)]
-    fn keep(&mut self, field: Known, value: Value<'a>) {
-        match field.part {
-            None => self.push(field, value),
-            Some(part) => {
-                self.see(part);
-                if let (Some(place), Value::Text(text)) = (self.texts.get_mut(part as usize), value) {
-                    *place = text;
-                }
-            }
+    fn keep(&mut self, field: Known, value: Value<'a>) -> Option<()> {
+        let Some(part) = field.part else { return self.push(field, value) };
+        match (self.texts.get_mut(part as usize), value) {
+            (Some(place), Value::Text(text)) => *place = text,
+            (Some(place), _) => *place = "",
+            (None, _) => *self.numbers.get_mut(part as usize - TEXTS)? = 0,
         }
-    }
-
-    #[inline(always)]
-    fn see(&mut self, part: Part) {
-        if let Some(seen) = self.seen.get_mut(part as usize) {
-            self.twice |= mem::replace(seen, true);
-        }
-    }
-
-    #[inline(always)]
-    fn set(&mut self, part: Part, number: u64) {
-        let place = if part == Part::Version { &mut self.version } else { &mut self.schema_version };
-        *place = Some(number);
+        Some(())
     }
 }
 
@@ -249,6 +267,8 @@ struct Piece {
     /// 255 where the text is the same in every such item, and 0 in the values.
     mask: Vec<u8>,
     spans: Vec<Span>,
+    /// What is in the spans.
+    seen: Seen,
     /// How many items in a row were not like it.
     misses: u8,
 }
@@ -341,12 +361,14 @@ impl Reader {
         at: usize,
         scanned: &mut Scanned<'a>,
     ) -> Option<usize> {
-        scanned.clear();
+        scanned.count = 0;
         let at = self.head.read::<B>(bytes, at, scanned)?;
         let name = plain::<B>(bytes, at, self.name);
         self.name = name.len();
-        scanned.keep_plain(Known { start: END, name: 0, number: false, part: Some(Part::Name) }, name)?;
-        self.tails.get_mut(slot(name))?.read::<B>(bytes, at + name.len(), scanned)
+        *scanned.texts.get_mut(Part::Name as usize)? = name;
+        let tail = self.tails.get_mut(slot(name))?;
+        scanned.seen = self.head.seen.with(tail.seen);
+        tail.read::<B>(bytes, at + name.len(), scanned)
     }
 
     /// Makes pieces of an item whose fields are the spans, where it is time to.
@@ -362,6 +384,7 @@ impl Reader {
         };
         if self.head.is_stale() || tail.is_stale() {
             self.head = Piece::new(item.get(..name.from).unwrap_or_default(), before, 0);
+            self.head.seen = self.head.seen.with(Seen::one(name.field));
             *tail = Piece::new(rest, after, name.end);
         } else {
             tail.misses += 1;
@@ -375,7 +398,7 @@ impl Reader {
         at: usize,
         scanned: &mut Scanned<'a>,
     ) -> Option<usize> {
-        scanned.clear();
+        (scanned.seen, scanned.count) = Default::default();
         self.spans.clear();
         let (item, mut simple) = (at, true);
         let (mut at, mut before, mut guess, mut kind) = (at, END, self.first, 0);
@@ -393,7 +416,7 @@ impl Reader {
                     }
                     if end {
                         let end = at + 3;
-                        if simple && !scanned.twice && end - item <= LONG {
+                        if simple && !scanned.seen.twice && end - item <= LONG {
                             self.learn(bytes.get(item..end)?);
                         }
                         return Some(end);
@@ -409,14 +432,15 @@ impl Reader {
                 next.size = text.len() as u8;
             }
             match bytes.get(end)? {
-                b'"' => scanned.keep_plain(start.known, text)?,
+                b'"' => scanned.keep_plain(start.known, bytes, from, text)?,
                 _ if start.known.number => return None,
                 _ => {
                     let (value, length) = odd::<B>(bytes, from, end)?;
                     (end, simple) = (from + length, false);
-                    scanned.keep(start.known, value);
+                    scanned.keep(start.known, value)?;
                 }
             }
+            scanned.seen = scanned.seen.with(Seen::one(start.known));
             if start.known.part == Some(Part::Name) {
                 kind = slot(text);
             }
@@ -476,7 +500,8 @@ impl Piece {
         for span in &spans {
             mask.get_mut(span.from..span.end).unwrap_or_default().fill(0);
         }
-        Self { text: text.to_owned(), mask, spans, misses: 0 }
+        let seen = spans.iter().fold(Seen::default(), |seen, span| seen.with(Seen::one(span.field)));
+        Self { text: text.to_owned(), mask, spans, seen, misses: 0 }
     }
 
     /// Whether it is time for another one.
@@ -498,12 +523,12 @@ impl Piece {
             let found = alike::<B>(bytes.get(at..)?, text, mask);
             let whole = found.len() == text.len();
             while let [span, rest @ ..] = spans {
+                let (from, end) = (span.from - done, span.end - done);
                 // The quote behind it has to fit as well.
-                if !whole && span.end - done >= found.len() {
+                if !whole && end >= found.len() {
                     break;
                 }
-                let text = found.get(span.from - done, span.end - done)?;
-                scanned.keep_plain(span.field, text)?;
+                scanned.keep_plain(span.field, bytes, at + from, found.get(from, end)?)?;
                 spans = rest;
             }
             if whole {
@@ -519,7 +544,7 @@ impl Piece {
             let [span, rest @ ..] = spans else { return None };
             let from = span.from.checked_sub(done).filter(|from| *from <= found.len())? + at;
             let text = plain::<B>(bytes, from, 0);
-            scanned.keep_plain(span.field, text)?;
+            scanned.keep_plain(span.field, bytes, from, text)?;
             (at, done, spans) = (from + text.len(), span.end, rest);
         }
     }
@@ -538,17 +563,31 @@ impl Start {
     }
 }
 
-/// An integer of 16 digits at the most from its text.
+/// An integer of 16 digits at the most, from its text, which starts at `from`.
 #[inline(always)]
-fn integer(text: &str) -> Option<u64> {
-    let (mut integer, mut digits) = (0_u64, true);
-    for byte in text.bytes() {
-        let digit = byte.wrapping_sub(b'0');
-        digits &= digit < 10;
-        integer = integer.wrapping_mul(10).wrapping_add(u64::from(digit));
-    }
+fn integer(bytes: &[u8], from: usize, text: &str) -> Option<u64> {
+    let (integer, digits) = match bytes.get(..from + text.len()).and_then(<[u8]>::last_chunk) {
+        Some(last) if (1..=8).contains(&text.len()) => few_digits(u64::from_le_bytes(*last), text.len()),
+        _ => text.bytes().fold((0_u64, true), |(integer, digits), byte| {
+            let digit = byte.wrapping_sub(b'0');
+            (integer.wrapping_mul(10).wrapping_add(u64::from(digit)), digits & (digit < 10))
+        }),
+    };
     let short = text.len() == 1 || (text.len() < 17 && !text.starts_with('0') && !text.is_empty());
     (digits && short).then_some(integer)
+}
+
+/// The number that the last `length` of eight bytes are as digits; and whether they are. All at once: the pairs of
+/// digits, of those, and of those, each put together by a multiplication.
+#[inline(always)]
+fn few_digits(bytes: u64, length: usize) -> (u64, bool) {
+    const ONES: u64 = u64::MAX / 255;
+    let digits = (bytes ^ (ONES * b'0' as u64)) & (u64::MAX << (64 - 8 * length));
+    // Of what is above nine, six more reach the high half of the byte, where nothing may be.
+    let are = (digits | digits.wrapping_add(ONES * 6)) & (ONES * 0xf0) == 0;
+    let pairs = (digits.wrapping_mul(2561) >> 8) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(6_553_601) >> 16) & 0x0000_ffff_0000_ffff;
+    (fours.wrapping_mul(42_949_672_960_001) >> 32, are)
 }
 
 /// A string from `from` with something at `at` that is not plain; and its length.
@@ -576,26 +615,18 @@ fn string_end<B: Block>(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
     }
 }
 
-/// What each byte is as a digit of an event's id (Crockford's base 32, in capitals or small letters); 255
-/// where it is none.
-#[allow(clippy::indexing_slicing, reason = "the compiler goes through it")]
-const DIGITS: [u8; 256] = {
-    let (mut digits, mut rest, mut value) = ([255; 256], b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".as_slice(), 0);
-    while let Some((digit, more)) = rest.split_first() {
-        (digits[*digit as usize], digits[digit.to_ascii_lowercase() as usize]) = (value, value);
-        (rest, value) = (more, value + 1);
-    }
-    digits
-};
-
-/// The time in an event's id, of which every digit is looked at, and only the first ten are put together; none
-/// where a ULID's own reader would not read it, or it would not fit into its 128 bits.
+/// The time in an event's id; none where a ULID's own reader would not read it, or it would not fit into its 128 bits.
 pub fn time_of(id: &str) -> Option<u64> {
+    time::<Native>(id)
+}
+
+#[inline(always)]
+fn time<B: Block>(id: &str) -> Option<u64> {
     let id: &[u8; 26] = id.as_bytes().try_into().ok()?;
-    let digit = |byte: &u8| DIGITS.get(usize::from(*byte)).map_or(255, |digit| *digit);
-    let all = id.iter().fold(0, |all, byte| all | digit(byte));
-    let time = id.iter().take(10).fold(0, |time, byte| time << 5 | u64::from(digit(byte)));
-    (all < 32 && time < 1 << 48).then_some(time)
+    // The blocks overlap.
+    let (start, end) = (id.first_chunk()?, id.last_chunk()?);
+    let time = id.iter().take(10).fold(0, |time, byte| time << 5 | u64::from(digit(*byte)));
+    (B::load(start).is_base32() && B::load(end).is_base32() && time < 1 << 48).then_some(time)
 }
 
 /// The byte behind the value that starts at `at`, going by its brackets and strings: it is not checked
@@ -634,14 +665,22 @@ pub struct Item<'r, 'a> {
 impl<'a> Item<'_, 'a> {
     /// A text of the head: each was seen to be there. (A copy of it here would be read too soon behind being
     /// written: a processor has to wait for that.)
+    #[inline(always)]
     pub fn text(&self, part: Part) -> &'a str {
         self.scanned.text(part).unwrap_or_default()
+    }
+
+    /// Whether it is an event of that aggregate.
+    #[inline(never)]
+    pub fn is_of(&self, aggregate: &str, id: &str) -> bool {
+        same_bytes(self.text(Part::AggregateId).as_bytes(), id.as_bytes())
+            && same_bytes(self.text(Part::Aggregate).as_bytes(), aggregate.as_bytes())
     }
 
     /// The value of the field with that name, which may well be at `guess`.
     #[inline(always)]
     pub fn find(&self, name: &str, guess: usize) -> Option<Value<'a>> {
-        match self.scanned.fields.get(guess) {
+        match self.scanned.fields().get(guess) {
             Some(field) if same_bytes(self.name(field).as_bytes(), name.as_bytes()) => Some(field.value),
             _ => self.search(name),
         }
@@ -650,12 +689,12 @@ impl<'a> Item<'_, 'a> {
     #[inline(never)]
     fn search(&self, name: &str) -> Option<Value<'a>> {
         let named = |field: &&Field<'a>| same_bytes(self.name(field).as_bytes(), name.as_bytes());
-        self.scanned.fields.iter().find(named).map(|field| field.value)
+        self.scanned.fields().iter().find(named).map(|field| field.value)
     }
 
     /// Whether any field is there twice.
     pub fn has_twice(&self) -> bool {
-        self.scanned.again
+        self.scanned.seen.again
     }
 
     /// Writes it as the JSON of an envelope, in the usual order; none where it has to be read in full to know
@@ -667,5 +706,25 @@ impl<'a> Item<'_, 'a> {
     #[inline(always)]
     fn name(&self, field: &Field<'a>) -> &str {
         self.reader.learned.get(usize::from(field.start)).map_or("", |start| &*start.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_integer_is_what_its_digits_say(
+            before in "[ -~]{0,12}", text in prop_oneof![4 => "[0-9]{0,18}", 1 => "[ -~]{0,10}", 1 => "[0-9]{0,5}[/:;?@][0-9]{0,5}"],
+            after in "[ -~]{0,9}",
+        ) {
+            let is = (1..17).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_digit())
+                && (text.len() == 1 || !text.starts_with('0'));
+            let bytes = [&*before, &text, &after].concat();
+            prop_assert_eq!(integer(bytes.as_bytes(), before.len(), &text), text.parse().ok().filter(|_| is));
+        }
     }
 }

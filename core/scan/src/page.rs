@@ -23,7 +23,7 @@ impl Reader {
         bytes: &'a [u8],
         each: &mut dyn FnMut(Found<'_, 'a>) -> Option<()>,
     ) -> Option<Vec<&'a [u8]>> {
-        let (scanned, others) = (Scanned::default(), Vec::new());
+        let (scanned, others) = (Scanned::new(), Vec::new());
         let mut page = Page { reader: self, each, bytes, at: 0, line_feeds: 0, scanned, others };
         page.space();
         if page.peek().is_some() {

@@ -325,7 +325,7 @@ impl Aggregate for BankAccount {
         _: Context<'_>,
     ) -> Result<Account, Problem> {
         use BankAccountEvent::*;
-        let Some(mut account) = account else {
+        let Some(account) = account else {
             return match event {
                 AccountOpened { account_holder_id, initial_deposit, currency } => Ok(Account {
                     account_holder_id: account_holder_id.clone(),
@@ -339,31 +339,31 @@ impl Aggregate for BankAccount {
         };
         let balance = match event {
             AccountOpened { .. } => return Err(Problem::AlreadyCreated),
-            MoneyDeposited { amount, .. } | TransferReceived { amount, .. } => account.balance.plus(*amount),
-            MoneyWithdrawn { amount, .. } => account.balance.minus(*amount),
-            AccountClosed { .. } => {
-                account.status = AccountStatus::Closed;
-                Some(account.balance)
-            }
-            TransferInitiated { transfer_id, destination_account_id, amount } => {
-                let transfer = PendingTransfer {
-                    destination_account_id: destination_account_id.clone(),
-                    amount: *amount,
-                };
-                account.pending_transfers.insert(transfer_id.clone(), transfer);
+            MoneyDeposited { amount, .. }
+            | TransferReceived { amount, .. }
+            | TransferReversed { amount, .. } => account.balance.plus(*amount),
+            MoneyWithdrawn { amount, .. } | TransferInitiated { amount, .. } => {
                 account.balance.minus(*amount)
             }
-            TransferCompleted { transfer_id } => {
-                account.pending_transfers.remove(transfer_id);
-                Some(account.balance)
-            }
-            TransferReversed { transfer_id, amount, .. } => {
-                account.pending_transfers.remove(transfer_id);
-                account.balance.plus(*amount)
-            }
+            AccountClosed { .. } | TransferCompleted { .. } => Some(account.balance),
         };
-        account.balance = balance.ok_or(Problem::OutOfRange { field: "balance" })?;
-        Ok(account)
+        let Some(balance) = balance else { return Err(Problem::OutOfRange { field: "balance" }) };
+        let status = match event {
+            AccountClosed { .. } => AccountStatus::Closed,
+            _ => account.status,
+        };
+        let pending_transfers = match event {
+            TransferInitiated { transfer_id, destination_account_id, amount } => {
+                let destination_account_id = destination_account_id.clone();
+                let transfer = PendingTransfer { destination_account_id, amount: *amount };
+                account.pending_transfers.with(transfer_id.clone(), transfer)
+            }
+            TransferCompleted { transfer_id } | TransferReversed { transfer_id, .. } => {
+                account.pending_transfers.without(transfer_id)
+            }
+            _ => account.pending_transfers,
+        };
+        Ok(Account { balance, status, pending_transfers, ..account })
     }
 
     fn once(command: &BankAccountCommand) -> Option<Once> {

@@ -169,6 +169,12 @@ pub fn both_ways_agree(rounds: u32) -> Result<u32, String> {
     Ok(states)
 }
 
+/// The time in an event's id, in milliseconds; none where it is no id.
+#[wasm_bindgen(js_name = timeOf)]
+pub fn time_of(id: &str) -> Option<f64> {
+    rewound_scan::time_of(id).map(|time| time as f64)
+}
+
 fn state(replayed: Result<Option<Snapshot>, ReplayError>) -> Result<String, String> {
     let state = replayed.map_err(|error| error.to_string())?.ok_or("there are no events")?;
     Ok(state.to_json().to_string())
