@@ -118,7 +118,7 @@ function seekP99(bench, count) {
 }
 
 say("replaying a stream from the bytes of its queries …");
-const figures = replayAgainstOthers(core, reduce);
+const figures = replayAgainstOthers(core);
 for (const [count, name] of [
   [10_000, "seek_p99_ms_10k"],
   [100_000, "seek_p99_ms_100k"],
