@@ -265,6 +265,7 @@ pub struct Record<'a> {
 
 impl<'a> Record<'a> {
     /// Whether it is an event of the aggregate of that name with that id.
+    #[inline(always)]
     pub fn is_of(&self, name: &str, id: &str) -> bool {
         self.item.is_of(name, id)
     }
@@ -276,7 +277,7 @@ impl<'a> Record<'a> {
     }
 
     /// Whether it is what comes next in the stream of an aggregate, in today's schema.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn comes_behind(&self, version: u64, id: &str, kind: &str, upcasters: &[Upcaster]) -> bool {
         let head = &self.item.head;
         head.version == version + 1
@@ -285,7 +286,7 @@ impl<'a> Record<'a> {
     }
 
     /// Says where the stream is after the event, as [`meta`](Self::meta) does.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn place(&self, meta: &mut Option<Meta>, id: &Text) {
         match meta {
             Some(meta) => {

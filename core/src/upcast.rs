@@ -26,6 +26,7 @@ pub fn newest(upcasters: &[Upcaster], event: &str) -> u32 {
 }
 
 /// Whether an event of that name and schema version needs lifting at all: most do not.
+#[inline(always)]
 pub fn is_current(upcasters: &[Upcaster], event: &str, schema_version: u32) -> bool {
     schema_version == 1 && upcasters.is_empty()
         || !upcasters.iter().any(|step| step.event == event && step.from >= schema_version)

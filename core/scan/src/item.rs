@@ -334,8 +334,9 @@ fn slot(name: &str) -> usize {
 /// The longest item that is learned as a whole: one with long texts is read quickly enough.
 const LONG: usize = 2048;
 
-/// How many items in a row may be unlike a piece before another takes its place.
-const MISSES: u8 = 2;
+/// How many items in a row may be unlike a piece before another takes its place: a value that is longer by chance now
+/// and then is no reason to learn anew, which takes as long as reading a few.
+const MISSES: u8 = 8;
 
 impl Reader {
     /// Reads the item that starts at `at`; gives the byte behind it. None where it is not sure, which says
