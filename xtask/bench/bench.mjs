@@ -153,6 +153,7 @@ const ROWS = [
   ["replay_vs_json_parse_dropped", "the same, each result dropped at once", "×", 0, Infinity],
   ["replay_vs_thorough", "the same, against an Event for each record", "×", 1, Infinity],
   ["replay_ms", "the same, in milliseconds", "ms", 0, Infinity],
+  ["replay_js_domain_vs_peer", "the peer, against a domain in JavaScript", "×", 2, Infinity],
   ["fold_vs_js", "1,000,000 decoded events, against a JavaScript reducer", "×", 5, Infinity],
   ["seek_p99_ms_10k", "any version of 10,000 events, 99th percentile", "ms", 0, 4],
   ["seek_p99_ms_100k", "any version of 100,000 events, 99th percentile", "ms", 0, 4],
