@@ -48,20 +48,6 @@ impl<V> Named<V> {
         self.place(name).ok().map(|place| self.0.remove(place).1)
     }
 
-    /// The same, and the value of that name.
-    #[must_use]
-    pub fn with(mut self, name: Label, value: V) -> Self {
-        self.insert(name, value);
-        self
-    }
-
-    /// The same without the value of that name.
-    #[must_use]
-    pub fn without(mut self, name: &str) -> Self {
-        self.remove(name);
-        self
-    }
-
     /// The names and their values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &V)> {
         self.0.iter().map(|(name, value)| (&**name, value))

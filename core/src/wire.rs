@@ -135,14 +135,10 @@ impl<'a> Json<'a> {
         self.listed(None)
     }
 
-    /// The same; only those that are declared, where that is said.
-    fn listed(self, declared: Option<&[Field]>) -> Result<Listed<'a>, Misfit> {
+    /// The same; only those that are wanted, where that is said.
+    fn listed(self, is_wanted: Option<&dyn Fn(&str) -> bool>) -> Result<Listed<'a>, Misfit> {
         let Form::Written(Written::Json(json)) = self.0 else { return Err(Self::not("an object")) };
-        let listed = match declared {
-            Some(fields) => raw::listed(json, Some(&|name| fields.iter().any(|field| field.name == name))),
-            None => raw::listed(json, None),
-        };
-        listed.map_err(unread)
+        raw::listed(json, is_wanted).map_err(unread)
     }
 
     #[cold]
@@ -219,7 +215,8 @@ impl<'a> Fields<'a> {
 
     #[inline]
     fn new(variant: usize, declared: &'static [Field], json: Json<'a>) -> Result<Self, Misfit> {
-        Ok(Self { variant, given: json.listed(Some(declared))? })
+        let is_declared = |name: &str| declared.iter().any(|field| field.name == name);
+        Ok(Self { variant, given: json.listed(Some(&is_declared))? })
     }
 
     #[inline]

@@ -43,7 +43,8 @@ pub(crate) type Native = Words;
 #[cfg_attr(all(target_arch = "wasm32", target_feature = "simd128"), allow(dead_code))]
 pub(crate) struct Words(u64, u64);
 
-const LOW: u64 = u64::MAX / 255;
+/// A one in every byte.
+pub(crate) const LOW: u64 = u64::MAX / 255;
 const HIGH: u64 = LOW << 7;
 
 /// The high bit of every byte that is `byte`. (Adding 127 to the low seven bits carries into the eighth

@@ -5,7 +5,7 @@
 //! sets, escapes in names) it leaves to that one: it says so, and never what is wrong.
 
 use crate::{
-    block::{Block, Native, alike, digit, plain},
+    block::{Block, LOW, Native, alike, digit, plain},
     is_number, same_bytes, string,
 };
 use std::fmt::Write;
@@ -127,7 +127,13 @@ const TEXTS: usize = Part::Version as usize;
 impl<'a> Scanned<'a> {
     pub(crate) fn new() -> Self {
         let none = Field { start: 0, value: Value::Text("") };
-        Self { seen: Seen::default(), texts: [""; TEXTS], numbers: [0; 2], fields: [none; MOST], count: 0 }
+        Self {
+            seen: Seen::default(),
+            texts: [""; TEXTS],
+            numbers: [0; HEAD.len() - TEXTS],
+            fields: [none; MOST],
+            count: 0,
+        }
     }
 
     #[inline(always)]
@@ -163,7 +169,7 @@ impl<'a> Scanned<'a> {
             version => version?,
         };
         let head = Head {
-            time: time::<Native>(self.text(Part::Id)?)?,
+            time: time_of(self.text(Part::Id)?)?,
             version: self.number(Part::Version).filter(|version| *version <= MAX_VERSION)?,
             schema_version: u32::try_from(schema_version).ok()?,
         };
@@ -582,10 +588,9 @@ fn integer(bytes: &[u8], from: usize, text: &str) -> Option<u64> {
 /// digits, of those, and of those, each put together by a multiplication.
 #[inline(always)]
 fn few_digits(bytes: u64, length: usize) -> (u64, bool) {
-    const ONES: u64 = u64::MAX / 255;
-    let digits = (bytes ^ (ONES * b'0' as u64)) & (u64::MAX << (64 - 8 * length));
+    let digits = (bytes ^ (LOW * b'0' as u64)) & (u64::MAX << (64 - 8 * length));
     // Of what is above nine, six more reach the high half of the byte, where nothing may be.
-    let are = (digits | digits.wrapping_add(ONES * 6)) & (ONES * 0xf0) == 0;
+    let are = (digits | digits.wrapping_add(LOW * 6)) & (LOW * 0xf0) == 0;
     let pairs = (digits.wrapping_mul(2561) >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs.wrapping_mul(6_553_601) >> 16) & 0x0000_ffff_0000_ffff;
     (fours.wrapping_mul(42_949_672_960_001) >> 32, are)
@@ -617,17 +622,13 @@ fn string_end<B: Block>(bytes: &[u8], mut at: usize) -> Option<(usize, bool)> {
 }
 
 /// The time in an event's id; none where a ULID's own reader would not read it, or it would not fit into its 128 bits.
-pub fn time_of(id: &str) -> Option<u64> {
-    time::<Native>(id)
-}
-
 #[inline(always)]
-fn time<B: Block>(id: &str) -> Option<u64> {
+pub fn time_of(id: &str) -> Option<u64> {
     let id: &[u8; 26] = id.as_bytes().try_into().ok()?;
     // The blocks overlap.
     let (start, end) = (id.first_chunk()?, id.last_chunk()?);
     let time = id.iter().take(10).fold(0, |time, byte| time << 5 | u64::from(digit(*byte)));
-    (B::load(start).is_base32() && B::load(end).is_base32() && time < 1 << 48).then_some(time)
+    (Native::load(start).is_base32() && Native::load(end).is_base32() && time < 1 << 48).then_some(time)
 }
 
 /// The byte behind the value that starts at `at`, going by its brackets and strings: it is not checked

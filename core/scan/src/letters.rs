@@ -52,7 +52,7 @@ fn short(text: &[u8]) -> Option<[u8; SHORT + 1]> {
     let (start, end) = match (text.first_chunk(), text.first_chunk(), text.last_chunk()) {
         // The last four overlap those before.
         (Some(eight), _, Some(last)) if length <= SHORT => {
-            (u64::from_le_bytes(*eight), four(last) >> (8 * (12 - length)))
+            (u64::from_le_bytes(*eight), four(last) >> (8 * (SHORT + 1 - length)))
         }
         (Some(_), ..) => return None,
         (_, Some(first), Some(last)) => (four(first) | four(last) << (8 * (length - 4)), 0),

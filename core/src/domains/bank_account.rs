@@ -352,17 +352,18 @@ impl Aggregate for BankAccount {
             AccountClosed { .. } => AccountStatus::Closed,
             _ => account.status,
         };
-        let pending_transfers = match event {
+        let mut pending_transfers = account.pending_transfers;
+        match event {
             TransferInitiated { transfer_id, destination_account_id, amount } => {
                 let destination_account_id = destination_account_id.clone();
                 let transfer = PendingTransfer { destination_account_id, amount: *amount };
-                account.pending_transfers.with(transfer_id.clone(), transfer)
+                pending_transfers.insert(transfer_id.clone(), transfer);
             }
             TransferCompleted { transfer_id } | TransferReversed { transfer_id, .. } => {
-                account.pending_transfers.without(transfer_id)
+                pending_transfers.remove(transfer_id);
             }
-            _ => account.pending_transfers,
-        };
+            _ => {}
+        }
         Ok(Account { balance, status, pending_transfers, ..account })
     }
 
